@@ -1,0 +1,14 @@
+//! Nouns and rules of watchkeeper: values in, values out. No I/O, no clock, no threads.
+
+pub mod amount;
+pub mod change;
+pub mod date_pattern;
+pub mod guard;
+pub mod moment;
+pub mod path;
+pub mod problem;
+pub mod reconcile;
+pub mod record;
+pub mod repository;
+pub mod run;
+pub mod show;

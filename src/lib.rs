@@ -1,0 +1,2 @@
+//! watchkeeper.
+pub mod domain;
