@@ -1,2 +1,3 @@
 //! watchkeeper.
+pub mod disk;
 pub mod domain;

@@ -1,0 +1,30 @@
+//! The watched trees, read-only: list one directory, decide what belongs, hash a file. Never writes to a tree (invariant 9).
+//!
+//! Everything is reached relative to a descriptor of the root and never through a symlink, so that a directory that is
+//! swapped for a link in the middle of a run leads nowhere. Knows nothing of the index.
+
+mod count;
+mod filter;
+mod hash;
+mod listing;
+mod root;
+
+pub use count::{Counted, count};
+pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts};
+pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint};
+pub use listing::{Entry, EntryKind, Listing};
+pub use root::{Directory, Identity, OwnFiles, Root, RootError};
+
+use crate::domain::problem::Class;
+use rustix::io::Errno;
+
+/// Returns the class that an operating system's error belongs to.
+pub fn class_of(errno: Errno) -> Class {
+    match errno {
+        Errno::ACCESS | Errno::PERM => Class::Permission,
+        Errno::NOENT | Errno::NOTDIR => Class::NotFound,
+        Errno::NOSPC | Errno::DQUOT => Class::DeviceFull,
+        Errno::TIMEDOUT => Class::Timeout,
+        _ => Class::Io,
+    }
+}
