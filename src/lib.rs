@@ -1,3 +1,5 @@
 //! watchkeeper.
 pub mod disk;
 pub mod domain;
+pub mod engine;
+pub mod index;

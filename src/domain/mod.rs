@@ -9,6 +9,7 @@ pub mod path;
 pub mod problem;
 pub mod reconcile;
 pub mod record;
+pub mod report;
 pub mod repository;
 pub mod run;
 pub mod show;

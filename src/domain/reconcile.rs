@@ -3,46 +3,38 @@
 //! Names are compared within one directory only. Whole paths in byte order would not walk in step with the tree
 //! (`a-b` and `a.txt` sort before `a/x`).
 
-use std::cmp::Ordering;
-
-/// One step of walking two sorted lists side by side.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step<L, R> {
-    /// Only on disk.
-    New(L),
-    /// On disk and in the index.
-    Both(L, R),
-    /// Only in the index. It is missing only if the listing was complete (invariant 2); the caller knows.
-    Missing(R),
+/// Walks a sorted listing in step with recorded names, which arrive one at a time in the same order.
+///
+/// The records are not collected: a directory of a million files is compared while the index hands them out.
+#[derive(Debug)]
+pub struct Walk<'a, L, F> {
+    listed: &'a [L],
+    name: F,
+    next: usize,
 }
 
-/// Returns which side has the smaller name next, `Equal` when both have the same; `None` when both are at their end.
-pub fn order(listed: Option<&[u8]>, known: Option<&[u8]>) -> Option<Ordering> {
-    match (listed, known) {
-        (None, None) => None,
-        (Some(_), None) => Some(Ordering::Less),
-        (None, Some(_)) => Some(Ordering::Greater),
-        (Some(listed), Some(known)) => Some(listed.cmp(known)),
+impl<'a, L, F: Fn(&'a L) -> &'a [u8]> Walk<'a, L, F> {
+    /// Starts before the first name of `listed`, which is sorted and holds no name twice.
+    pub fn new(listed: &'a [L], name: F) -> Self {
+        Walk { listed, name, next: 0 }
     }
-}
 
-/// Walks two lists that are sorted by name, with no name twice, and reports every step in order.
-pub fn reconcile<L, R>(
-    listed: impl IntoIterator<Item = L>,
-    known: impl IntoIterator<Item = R>,
-    name_of_listed: impl Fn(&L) -> &[u8],
-    name_of_known: impl Fn(&R) -> &[u8],
-    mut report: impl FnMut(Step<L, R>),
-) {
-    let mut listed = listed.into_iter().peekable();
-    let mut known = known.into_iter().peekable();
-    while let Some(order) = order(listed.peek().map(&name_of_listed), known.peek().map(&name_of_known)) {
-        let step = match order {
-            Ordering::Less => listed.next().map(Step::New),
-            Ordering::Greater => known.next().map(Step::Missing),
-            Ordering::Equal => listed.next().zip(known.next()).map(|(l, k)| Step::Both(l, k)),
-        };
-        report(step.expect("order saw both heads"));
+    /// Meets the next recorded name: returns the entries that stand before it (they are new), and the entry of that
+    /// name. Without one the record is missing, if the listing was complete (invariant 2); the caller knows.
+    pub fn meet(&mut self, recorded: &[u8]) -> (&'a [L], Option<&'a L>) {
+        let start = self.next;
+        while self.listed.get(self.next).is_some_and(|entry| (self.name)(entry) < recorded) {
+            self.next += 1;
+        }
+        let new = &self.listed[start..self.next];
+        let same = self.listed.get(self.next).filter(|entry| (self.name)(entry) == recorded);
+        self.next += usize::from(same.is_some());
+        (new, same)
+    }
+
+    /// Returns what stands behind the last recorded name: new entries all of them.
+    pub fn rest(self) -> &'a [L] {
+        &self.listed[self.next..]
     }
 }
 
@@ -52,35 +44,34 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn steps(listed: &BTreeSet<Vec<u8>>, known: &BTreeSet<Vec<u8>>) -> [BTreeSet<Vec<u8>>; 3] {
-        let mut found = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
-        reconcile(
-            listed,
-            known,
-            |l| l,
-            |k| k,
-            |step| {
-                let (kind, name) = match step {
-                    Step::New(l) => (0, l),
-                    Step::Both(l, _) => (1, l),
-                    Step::Missing(k) => (2, k),
-                };
-                assert!(found[kind].insert(name.clone()));
-            },
-        );
-        found
+    type Names = BTreeSet<Vec<u8>>;
+
+    fn walk(listed: &Names, recorded: &Names) -> [Names; 3] {
+        let listed: Vec<Vec<u8>> = listed.iter().cloned().collect();
+        let [mut new, mut both, mut missing] = [Names::new(), Names::new(), Names::new()];
+        let mut walk = Walk::new(&listed, |name: &Vec<u8>| name.as_slice());
+        for name in recorded {
+            let (before, same) = walk.meet(name);
+            new.extend(before.iter().cloned());
+            match same {
+                Some(same) => both.insert(same.clone()),
+                None => missing.insert(name.clone()),
+            };
+        }
+        new.extend(walk.rest().iter().cloned());
+        [new, both, missing]
     }
 
     proptest! {
         #[test]
         fn every_name_is_reported_once_and_on_its_side(
             listed in prop::collection::btree_set(prop::collection::vec(any::<u8>(), 1..4), 0..20),
-            known in prop::collection::btree_set(prop::collection::vec(any::<u8>(), 1..4), 0..20),
+            recorded in prop::collection::btree_set(prop::collection::vec(any::<u8>(), 1..4), 0..20),
         ) {
-            let [new, both, missing] = steps(&listed, &known);
-            prop_assert_eq!(new, listed.difference(&known).cloned().collect::<BTreeSet<_>>());
-            prop_assert_eq!(both, listed.intersection(&known).cloned().collect::<BTreeSet<_>>());
-            prop_assert_eq!(missing, known.difference(&listed).cloned().collect::<BTreeSet<_>>());
+            let [new, both, missing] = walk(&listed, &recorded);
+            prop_assert_eq!(new, listed.difference(&recorded).cloned().collect::<Names>());
+            prop_assert_eq!(both, listed.intersection(&recorded).cloned().collect::<Names>());
+            prop_assert_eq!(missing, recorded.difference(&listed).cloned().collect::<Names>());
         }
     }
 }

@@ -1,0 +1,77 @@
+//! The handle by which a surface speaks to an engine, whether it runs in this process or behind a socket.
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::protocol::{Answer, Command, Event, Refusal, Snapshot};
+
+/// A command and where its answer goes.
+#[derive(Debug)]
+pub(super) enum Call {
+    Command(Command, oneshot::Sender<Answer>),
+    Snapshot(oneshot::Sender<Snapshot>),
+}
+
+/// Speaks to an engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) calls: mpsc::Sender<Call>,
+    pub(super) events: broadcast::Sender<Event>,
+}
+
+/// Receives events, the first of which is a snapshot.
+#[derive(Debug)]
+pub struct Subscription {
+    handle: Handle,
+    receiver: broadcast::Receiver<Event>,
+    needs_snapshot: bool,
+}
+
+impl Handle {
+    /// Sends a command and waits for its answer.
+    pub async fn send(&self, command: Command) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        if self.calls.send(Call::Command(command, sender)).await.is_err() {
+            return Answer::Refused(ended());
+        }
+        answer.await.unwrap_or_else(|_| Answer::Refused(ended()))
+    }
+
+    /// As [`Handle::send`], from a thread that may block.
+    pub fn send_blocking(&self, command: Command) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        if self.calls.blocking_send(Call::Command(command, sender)).is_err() {
+            return Answer::Refused(ended());
+        }
+        answer.blocking_recv().unwrap_or_else(|_| Answer::Refused(ended()))
+    }
+
+    /// Starts to listen.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription { handle: self.clone(), receiver: self.events.subscribe(), needs_snapshot: true }
+    }
+}
+
+impl Subscription {
+    /// Waits for the next event. After missed ones, a snapshot comes instead of them.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if self.needs_snapshot {
+                self.needs_snapshot = false;
+                let (sender, answer) = oneshot::channel();
+                if self.handle.calls.send(Call::Snapshot(sender)).await.is_err() {
+                    return Event::Ended;
+                }
+                return answer.await.map_or(Event::Ended, Event::Snapshot);
+            }
+            match self.receiver.recv().await {
+                Ok(event) => return event,
+                Err(broadcast::error::RecvError::Lagged(_)) => self.needs_snapshot = true,
+                Err(broadcast::error::RecvError::Closed) => return Event::Ended,
+            }
+        }
+    }
+}
+
+fn ended() -> Refusal {
+    Refusal::new("unavailable", "the engine has ended")
+}

@@ -1,0 +1,222 @@
+//! What surfaces and the engine say to each other. Commands go down and get one answer each; events come up.
+//!
+//! An accepted sync is answered with its run ids as soon as it is queued. Events are news, not truth: rows come from the
+//! index. Who subscribes, or has missed some, first gets a [`Snapshot`] of what only the engine knows.
+
+use std::path::PathBuf;
+
+use crate::domain::path::RelPath;
+use crate::domain::report::{Run, StoredChange};
+use crate::domain::repository::Settings;
+use crate::domain::run::{Kind, Trigger};
+
+/// How many changes a plan shows one by one.
+pub const PLAN_CHANGES: u64 = 1000;
+
+/// What a surface asks for. Repositories are meant by name; no names mean all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    AddRepository(AddRepository),
+    /// Changes settings: `key` and `value` as a person writes them.
+    SetRepository {
+        name: String,
+        changes: Vec<(String, String)>,
+    },
+    RenameRepository {
+        name: String,
+        new_name: String,
+    },
+    /// Removes a repository from the index, never from the disk.
+    RemoveRepository {
+        name: String,
+    },
+    Pause {
+        names: Vec<String>,
+    },
+    Resume {
+        names: Vec<String>,
+    },
+    Sync(Box<SyncRequest>),
+    /// Cancels what runs or waits: of these repositories, or one run by id or number.
+    Cancel {
+        names: Vec<String>,
+        run: Option<String>,
+    },
+    DismissHeld {
+        names: Vec<String>,
+    },
+    AcceptDamage {
+        name: String,
+        paths: Vec<RelPath>,
+    },
+    AcknowledgeProblems {
+        problem_ids: Vec<i64>,
+    },
+    /// Cancels everything, closes the index and ends the engine.
+    Shutdown,
+}
+
+/// A repository to be added.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddRepository {
+    /// Made absolute by the caller.
+    pub path: PathBuf,
+    /// `None`: made from the path.
+    pub name: Option<String>,
+    pub settings: Settings,
+    /// A repository with this path is fine and is what the answer names.
+    pub if_not_exists: bool,
+}
+
+/// A sync to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncRequest {
+    pub names: Vec<String>,
+    pub kind: Kind,
+    pub trigger: Trigger,
+    /// For `single`: files or subtrees.
+    pub paths: Vec<RelPath>,
+    /// For `single`: the paths with open problems.
+    pub only_problems: bool,
+    /// Removals pass the guards; refused while the root is missing or another file system.
+    pub accept_removals: bool,
+    /// Only show what would change.
+    pub plan: bool,
+    /// For `verify`: stop after so many bytes or so long.
+    pub max_bytes: Option<u64>,
+    pub max_time: Option<std::time::Duration>,
+    /// For `incremental`: how recently a directory's newest file must have changed to be listed in any case.
+    pub window: Option<std::time::Duration>,
+    /// What the caller attaches to the run.
+    pub note: Option<String>,
+}
+
+impl SyncRequest {
+    /// Returns a plain request.
+    pub fn new(names: Vec<String>, kind: Kind, trigger: Trigger) -> SyncRequest {
+        SyncRequest {
+            names,
+            kind,
+            trigger,
+            paths: Vec::new(),
+            only_problems: false,
+            accept_removals: false,
+            plan: false,
+            max_bytes: None,
+            max_time: None,
+            window: None,
+            note: None,
+        }
+    }
+}
+
+/// The one answer to a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The runs that were queued, or that were waiting already and now do this too.
+    Accepted(Vec<QueuedRun>),
+    /// Done; for an added repository its name, otherwise how many things it was done to.
+    Added {
+        name: String,
+        is_new: bool,
+    },
+    Done {
+        count: u64,
+    },
+    Planned(Vec<Plan>),
+    Refused(Refusal),
+}
+
+/// A run that waits or runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedRun {
+    pub repository: String,
+    pub run_id: String,
+    pub kind: Kind,
+    /// The request joined a run that another one had asked for.
+    pub joined: bool,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Never stored; its tally and outcome are those that the run would have had.
+    pub run: Run,
+    /// At most [`PLAN_CHANGES`].
+    pub changes: Vec<StoredChange>,
+}
+
+/// Why a command was not carried out, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For machines: `unknown_repository`, `conflict`, `invalid`, `unavailable`, `failed`.
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: message.into(), hint: None }
+    }
+}
+
+/// News from the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// All that only the engine knows; comes first, and again after some events were missed.
+    Snapshot(Snapshot),
+    RunQueued(QueuedRun),
+    RunStarted(Box<Run>),
+    /// Replaces the last one of the same run; at most 10 a second.
+    Progress(RunProgress),
+    /// The row as it stands in the index.
+    RunFinished(Box<Run>),
+    /// Repositories were added, changed or removed, or something was decided: read again.
+    Changed,
+    /// The engine has ended; nothing comes any more.
+    Ended,
+}
+
+/// What only the engine knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    pub queued: Vec<QueuedRun>,
+    pub running: Vec<RunProgress>,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunProgress {
+    pub run_id: String,
+    pub number: i64,
+    pub repository: String,
+    pub kind: Kind,
+    pub elapsed_ms: u64,
+    pub files_done: u64,
+    /// Of the last full run, or counted ahead; `None` when neither is known.
+    pub files_total: Option<u64>,
+    /// Read and hashed so far.
+    pub bytes_done: u64,
+    /// All there is to read, where that is known.
+    pub bytes_total: Option<u64>,
+    pub files_per_s: u64,
+    pub bytes_per_s: u64,
+    pub eta_ms: Option<u64>,
+    pub problems: u64,
+    /// Relative to the repository.
+    pub current_path: RelPath,
+}
+
+impl RunProgress {
+    /// Returns how much is done, in percent from 0 to 100; `None` when the total is not known.
+    ///
+    /// By bytes where these are known (a first index reads everything), else by files.
+    pub fn percent(&self) -> Option<f64> {
+        let share = |done: u64, total: Option<u64>| {
+            total.filter(|total| *total > 0).map(|total| (done as f64 / total as f64 * 100.0).min(100.0))
+        };
+        share(self.bytes_done, self.bytes_total).or_else(|| share(self.files_done, self.files_total))
+    }
+}

@@ -1,0 +1,219 @@
+//! Opens connections, all of them with the same settings, each read back after it was set.
+//!
+//! `synchronous=FULL` because WAL with NORMAL loses acknowledged commits in a power cut; `mmap_size=0` because an I/O error
+//! in mapped memory is a signal; readers are read-only so that none can unlink a WAL that another still needs.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{APPLICATION_ID, IndexError, Result, migrate};
+
+/// What `doctor` wants to know of the database itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub sqlite_version: String,
+    pub schema: i32,
+    /// Empty when everything is in order.
+    pub integrity: Vec<String>,
+}
+
+/// Opens the read-write connection, creating and migrating the file when needed. `path`'s directory holds no symlink.
+pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    check_before_opening(path)?;
+    // Made beforehand so that the database, and the files that SQLite makes after its image, are private.
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(IndexError::Open { path: path.to_owned(), source }),
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    harden(&connection)?;
+    if pragma_i32(&connection, "application_id")? == 0 {
+        // Before WAL, so that this mark is in the main file from the first moment: it is what a later start checks.
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(IndexError::Setting(format!("journal_mode is {mode}")));
+    }
+    set(&connection, "synchronous", 2)?;
+    set(&connection, "foreign_keys", 1)?;
+    set(&connection, "journal_size_limit", 64 << 20)?;
+    set(&connection, "wal_autocheckpoint", 1000)?;
+    // Temporary tables (what a run has parked) may grow with the tree: they belong on disk, not in memory.
+    set(&connection, "temp_store", 1)?;
+    migrate::migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens a read-only connection to an existing index.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    check_before_opening(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    harden(&connection)?;
+    set(&connection, "query_only", 1)?;
+    migrate::check_version(&connection, path)?;
+    Ok(connection)
+}
+
+/// Refuses what is not ours before SQLite may write a byte (not even a `-shm` beside it).
+///
+/// `immutable` takes no lock and makes no file. It does not see the WAL, so [`migrate::check_version`] looks again.
+fn check_before_opening(path: &Path) -> Result<()> {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(IndexError::Open { path: path.to_owned(), source }),
+    };
+    if !found.is_file() {
+        return Err(IndexError::Foreign(path.to_owned()));
+    }
+    if found.len() == 0 {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
+    let id = pragma_i32(&connection, "application_id").map_err(|error| match error.class() {
+        crate::domain::problem::Class::DatabaseCorrupt => IndexError::Foreign(path.to_owned()),
+        _ => error,
+    })?;
+    if id != APPLICATION_ID {
+        return Err(IndexError::Foreign(path.to_owned()));
+    }
+    migrate::check_version(&connection, path)
+}
+
+fn immutable_uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt;
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            other => write!(uri, "%{other:02X}").expect("writing to a string cannot fail"),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn harden(connection: &Connection) -> Result<()> {
+    use DbConfig as Db;
+    for (config, value) in [
+        (Db::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (Db::SQLITE_DBCONFIG_DQS_DML, false),
+        (Db::SQLITE_DBCONFIG_DQS_DDL, false),
+        (Db::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (Db::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (Db::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+        (Db::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+    ] {
+        if connection.set_db_config(config, value)? != value {
+            return Err(IndexError::Setting(format!("{config:?}")));
+        }
+    }
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, 16 << 20),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10),
+        (Limit::SQLITE_LIMIT_ATTACHED, 1),
+    ] {
+        connection.set_limit(limit, value)?;
+    }
+    connection.busy_timeout(std::time::Duration::from_millis(5000))?;
+    set(connection, "cell_size_check", 1)?;
+    set(connection, "mmap_size", 0)?;
+    // A run asks for the same dozen statements again and again.
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Sets a pragma and reads it back.
+fn set(connection: &Connection, name: &str, value: i64) -> Result<()> {
+    connection.pragma_update(None, name, value)?;
+    let got: Option<i64> = connection.pragma_query_value(None, name, |row| row.get(0)).ok();
+    // `mmap_size` answers nothing at all where memory mapping was left out of the build.
+    if got.is_some_and(|got| got != value) {
+        return Err(IndexError::Setting(format!("{name} is {got:?}, not {value}")));
+    }
+    Ok(())
+}
+
+pub(super) fn pragma_i32(connection: &Connection, name: &str) -> Result<i32> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+/// Looks a database over: every page, every index.
+pub(super) fn health(connection: &Connection) -> Result<Health> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let lines: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Health {
+        sqlite_version: rusqlite::version().to_owned(),
+        schema: pragma_i32(connection, "user_version")?,
+        integrity: lines.into_iter().filter(|line| line != "ok").collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_sqlite_has_no_known_wal_defect() {
+        assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn every_connection_holds_the_settings_of_its_role() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("index.db");
+        let writer = open_writer(&path).unwrap();
+        let reader = open_reader(&path).unwrap();
+        for (connection, name, expected) in [
+            (&writer, "synchronous", 2),
+            (&writer, "foreign_keys", 1),
+            (&writer, "application_id", i64::from(APPLICATION_ID)),
+            (&reader, "query_only", 1),
+            (&reader, "cell_size_check", 1),
+        ] {
+            let value: i64 = connection.pragma_query_value(None, name, |row| row.get(0)).unwrap();
+            assert_eq!(value, expected, "{name}");
+        }
+        assert!(reader.execute("DELETE FROM runs", []).is_err());
+        use std::os::unix::fs::PermissionsExt;
+        for name in ["index.db", "index.db-wal", "index.db-shm"] {
+            let mode = std::fs::metadata(temp.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_or_newer_database_is_refused_and_stays_byte_for_byte() {
+        let temp = tempfile::tempdir().unwrap();
+        let make = |name: &str, sql: &str| {
+            let path = temp.path().join(name);
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            path
+        };
+        let newer = format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=999; CREATE TABLE t(x);");
+        let text = temp.path().join("text.db");
+        std::fs::write(&text, b"not a database, but long enough to be mistaken for one by somebody".repeat(20))
+            .unwrap();
+        let directory = temp.path().join("directory.db");
+        std::fs::create_dir(&directory).unwrap();
+        for path in [make("other.db", "CREATE TABLE t(x)"), make("newer.db", &newer), text] {
+            let before = std::fs::read(&path).unwrap();
+            assert!(matches!(open_writer(&path), Err(IndexError::Foreign(_) | IndexError::Newer { .. })), "{path:?}");
+            assert!(matches!(open_reader(&path), Err(IndexError::Foreign(_) | IndexError::Newer { .. })));
+            assert_eq!(std::fs::read(&path).unwrap(), before);
+        }
+        assert!(matches!(open_writer(&directory), Err(IndexError::Foreign(_))));
+        let names: Vec<_> = std::fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 4, "no file was left beside them: {names:?}");
+    }
+}

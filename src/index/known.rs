@@ -1,0 +1,274 @@
+//! What is known of one directory: its row, its records, its subdirectories. What a worker compares a listing with.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Reader, Result};
+use crate::domain::record::{Flags, Record, Sha256, Stamp};
+use crate::domain::repository::RepositoryId;
+
+/// A directory as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownDirectory {
+    pub id: i64,
+    pub parent_id: i64,
+    pub path: Vec<u8>,
+    pub inode: i64,
+    pub born_ns: i64,
+    /// (mtime, ctime) when it was last listed to its end.
+    pub listed: Option<(i64, i64)>,
+    pub newest_ns: i64,
+    pub mount: Option<String>,
+    pub unseen_since_ms: Option<i64>,
+    pub is_held: bool,
+    pub verified_ms: Option<i64>,
+    pub verify_after: Option<Vec<u8>>,
+}
+
+const DIRECTORY: &str = "SELECT id, parent_id, path, inode, born_ns, mtime_ns, ctime_ns, newest_ns, mount, \
+                         unseen_since_ms, held, verified_ms, verify_after FROM directories";
+
+fn directory(row: &Row<'_>) -> rusqlite::Result<KnownDirectory> {
+    let (mtime, ctime): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
+    Ok(KnownDirectory {
+        id: row.get(0)?,
+        parent_id: row.get(1)?,
+        path: row.get(2)?,
+        inode: row.get(3)?,
+        born_ns: row.get(4)?,
+        listed: mtime.zip(ctime),
+        newest_ns: row.get(7)?,
+        mount: row.get(8)?,
+        unseen_since_ms: row.get(9)?,
+        is_held: row.get::<_, i64>(10)? != 0,
+        verified_ms: row.get(11)?,
+        verify_after: row.get(12)?,
+    })
+}
+
+/// A record as the index hands it out: name and key at once, the rest when asked for.
+#[derive(Debug)]
+pub struct KnownFile<'a> {
+    pub name: &'a [u8],
+    pub stamp: Stamp,
+    pub flags: Flags,
+    row: &'a Row<'a>,
+}
+
+/// Columns of a record in the order that [`stamp`] and [`record`] read them.
+/// of `files f`.
+pub(super) const RECORD: &str = "f.name, f.size_bytes, f.mtime_ns, f.ctime_after_mtime_ns, f.born_before_ctime_ns, f.inode, \
+                                 f.flags, f.sha256, f.created_ms, f.updated_after_created_ms, f.hashed_after_created_ms";
+
+impl KnownFile<'_> {
+    /// Returns all that is known of it.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn record(&self) -> Result<Record> {
+        Ok(record(self.row, self.stamp, self.flags)?)
+    }
+}
+
+pub(super) fn stamp(row: &Row<'_>) -> rusqlite::Result<Stamp> {
+    let mtime_ns: i64 = row.get(2)?;
+    let ctime_ns = mtime_ns.wrapping_add(row.get(3)?);
+    let born: Option<i64> = row.get(4)?;
+    Ok(Stamp {
+        size_bytes: row.get(1)?,
+        mtime_ns,
+        ctime_ns,
+        inode: row.get(5)?,
+        born_ns: born.map_or(0, |before| ctime_ns.wrapping_sub(before)),
+    })
+}
+
+pub(super) fn record(row: &Row<'_>, stamp: Stamp, flags: Flags) -> rusqlite::Result<Record> {
+    let created_ms: i64 = row.get(8)?;
+    let hashed: Option<i64> = row.get(10)?;
+    Ok(Record {
+        stamp,
+        sha256: row.get::<_, Option<Sha256>>(7)?,
+        flags,
+        created_ms,
+        updated_ms: created_ms.wrapping_add(row.get(9)?),
+        hashed_ms: hashed.map(|after| created_ms.wrapping_add(after)),
+    })
+}
+
+impl Reader {
+    /// Hands out the records of one directory, sorted by the bytes of their names. One query a directory: a query per
+    /// file takes three times as long.
+    ///
+    /// # Errors
+    /// Those of SQLite and of `meet`.
+    pub fn for_each_known_file(
+        &self,
+        directory_id: i64,
+        mut meet: impl FnMut(&KnownFile<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("SELECT {RECORD} FROM files f WHERE directory_id = ?1 ORDER BY name"))?;
+        let mut rows = statement.query([directory_id])?;
+        while let Some(row) = rows.next()? {
+            let name = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            meet(&KnownFile { name, stamp: stamp(row)?, flags: Flags(row.get(6)?), row })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the record of one file.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn known_file(&self, directory_id: i64, name: &[u8]) -> Result<Option<Record>> {
+        let sql = format!("SELECT {RECORD} FROM files f WHERE directory_id = ?1 AND name = ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let found =
+            statement.query_row(params![directory_id, name], |row| record(row, stamp(row)?, Flags(row.get(6)?)));
+        Ok(found.optional()?)
+    }
+
+    /// Returns the subdirectories of a directory, sorted by the bytes of their paths.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn known_subdirectories(&self, parent_id: i64) -> Result<Vec<KnownDirectory>> {
+        let mut statement = self.connection.prepare_cached(&format!("{DIRECTORY} WHERE parent_id = ?1"))?;
+        let mut found: Vec<KnownDirectory> =
+            statement.query_map([parent_id], directory)?.collect::<rusqlite::Result<_>>()?;
+        found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// Returns the directory at a path.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn known_directory(&self, repository: RepositoryId, path: &[u8]) -> Result<Option<KnownDirectory>> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("{DIRECTORY} WHERE repository_id = ?1 AND path = ?2"))?;
+        Ok(statement.query_row(params![repository.0, path], directory).optional()?)
+    }
+
+    /// Returns the directory of a row number; `None` if it has gone.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn known_directory_by_id(&self, id: i64) -> Result<Option<KnownDirectory>> {
+        let mut statement = self.connection.prepare_cached(&format!("{DIRECTORY} WHERE id = ?1"))?;
+        Ok(statement.query_row([id], directory).optional()?)
+    }
+
+    /// Returns the directory that had this inode and birth time when it was last listed.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn known_directory_by_inode(
+        &self,
+        repository: RepositoryId,
+        inode: i64,
+        born_ns: i64,
+    ) -> Result<Option<KnownDirectory>> {
+        let sql = format!("{DIRECTORY} WHERE inode = ?1 AND born_ns = ?2 AND repository_id = ?3");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![inode, born_ns, repository.0])?;
+        let found = rows.next()?.map(directory).transpose()?;
+        // Two rows for one inode: bind mounts or a move seen halfway. Neither proves anything.
+        Ok(if rows.next()?.is_some() { None } else { found })
+    }
+
+    /// Returns the row numbers of all directories of a repository; for a verify, the longest unread first.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn directory_ids(&self, repository: RepositoryId, longest_unread_first: bool) -> Result<Vec<i64>> {
+        let order = if longest_unread_first { "coalesce(verified_ms, 0), path" } else { "id" };
+        let sql = format!("SELECT id FROM directories WHERE repository_id = ?1 ORDER BY {order}");
+        let mut statement = self.connection.prepare(&sql)?;
+        Ok(statement.query_map([repository.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Tells whether anything is recorded in a directory or below it.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn has_records(&self, repository: RepositoryId, path: &[u8]) -> Result<bool> {
+        let (from, to) = crate::domain::path::below(path);
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM directories d JOIN files f ON f.directory_id = d.id
+                 WHERE d.repository_id = ?1 AND (d.path = ?2 OR ?2 = x'' OR (d.path >= ?3 AND d.path < ?4)))",
+            )?
+            .query_row(params![repository.0, path, from, to], |row| row.get(0))?;
+        Ok(found)
+    }
+
+    /// Returns what was found in place of a damaged file's content.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn damaged_content(&self, directory_id: i64, name: &[u8]) -> Result<Option<Sha256>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT found_sha256 FROM damage WHERE directory_id = ?1 AND name = ?2")?;
+        Ok(statement.query_row(params![directory_id, name], |row| row.get(0)).optional()?)
+    }
+
+    /// Returns how far a file with this stamp was hashed: bytes done and state of the hash.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn hash_state(&self, repository: RepositoryId, stamp: &Stamp) -> Result<Option<(u64, Vec<u8>)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT offset_bytes, state FROM hash_states WHERE repository_id = ?1 AND inode = ?2 AND size_bytes = ?3
+             AND mtime_ns = ?4 AND ctime_ns = ?5",
+        )?;
+        let key = params![repository.0, stamp.inode, stamp.size_bytes, stamp.mtime_ns, stamp.ctime_ns];
+        Ok(statement.query_row(key, |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))).optional()?)
+    }
+
+    /// Returns the highest row number of a directory; 0 without any.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn last_directory_id(&self) -> Result<i64> {
+        Ok(self.connection.query_row("SELECT coalesce(max(id), 0) FROM directories", [], |row| row.get(0))?)
+    }
+}
+
+pub(super) fn path_of_directory(db: &Connection, id: i64) -> Result<Option<Vec<u8>>> {
+    let mut statement = db.prepare_cached("SELECT path FROM directories WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn save_hash_state(
+    db: &Connection,
+    repository: RepositoryId,
+    stamp: &Stamp,
+    offset_bytes: u64,
+    state: &[u8],
+    at_ms: i64,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO hash_states (repository_id, inode, size_bytes, mtime_ns, ctime_ns, offset_bytes, state,
+         saved_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        repository.0,
+        stamp.inode,
+        stamp.size_bytes,
+        stamp.mtime_ns,
+        stamp.ctime_ns,
+        offset_bytes as i64,
+        state,
+        at_ms
+    ])?;
+    Ok(())
+}
+
+pub(super) fn forget_hash_state(db: &Connection, repository: RepositoryId, inode: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM hash_states WHERE repository_id = ?1 AND inode = ?2")?
+        .execute(params![repository.0, inode])?;
+    Ok(())
+}

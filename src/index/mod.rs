@@ -1,0 +1,84 @@
+//! The index: one SQLite file with repositories, records, runs, changes, problems. The only room that knows SQL.
+//!
+//! One [`Writer`] thread holds the only read-write connection; [`Reader`]s are read-only and many. Does not touch
+//! watched trees and asks no clock: times come in with the values.
+
+mod apply;
+mod changes;
+mod connection;
+mod decisions;
+mod files;
+mod known;
+mod migrate;
+mod problems;
+mod reader;
+mod removal;
+mod repositories;
+mod runs;
+mod settings;
+mod settle;
+mod stats;
+mod status;
+mod writer;
+
+pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
+pub use changes::ChangeFilter;
+pub use connection::Health;
+pub use decisions::HoldResult;
+pub use files::FileQuery;
+pub use known::{KnownDirectory, KnownFile};
+pub use problems::OpenProblems;
+pub use reader::Reader;
+pub use removal::Parked;
+pub use runs::{CloseRun, NewRun, RunFilter};
+pub use settle::Arrival;
+pub use writer::{Db, Writer};
+
+use std::path::PathBuf;
+
+use crate::domain::problem::Class;
+
+/// What marks a SQLite file as ours: "wkpr" in ASCII.
+pub(crate) const APPLICATION_ID: i32 = 0x776b_7072;
+
+/// Why the index cannot do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    #[error("{}: {source}", .path.display())]
+    Open { path: PathBuf, source: std::io::Error },
+    #[error("{} is not an index of watchkeeper; it was left as it is. Choose another --data-dir, or move that file away", .0.display())]
+    Foreign(PathBuf),
+    #[error("{} was written by a newer watchkeeper (schema {found}, this one knows {known}); it was left as it is. Run the newer program", .path.display())]
+    Newer { path: PathBuf, found: i32, known: i32 },
+    #[error("SQLite does not hold what it was set to: {0}")]
+    Setting(String),
+    #[error("index: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the index has stopped writing: {0}")]
+    Stopped(String),
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl IndexError {
+    /// Returns the class under which the history counts it.
+    pub fn class(&self) -> Class {
+        use rusqlite::ErrorCode;
+        match self {
+            IndexError::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Class::DatabaseBusy,
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Class::DatabaseCorrupt,
+                Some(ErrorCode::DiskFull) => Class::DeviceFull,
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Class::Io,
+                _ => Class::Internal,
+            },
+            IndexError::Open { .. } => Class::Io,
+            IndexError::Foreign(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
+            IndexError::Invalid(_) => Class::Config,
+            IndexError::Setting(_) | IndexError::Stopped(_) => Class::Internal,
+        }
+    }
+}
+
+/// Shorthand of this room.
+pub type Result<T> = std::result::Result<T, IndexError>;

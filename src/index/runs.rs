@@ -1,0 +1,337 @@
+//! Runs: opened before any work, closed in one place, found again when they were cut off.
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+
+use super::apply::RunContext;
+use super::writer::Writer;
+use super::{IndexError, Reader, Result, problems, settle};
+use crate::domain::change::Verdict;
+use crate::domain::moment::Timestamp;
+use crate::domain::report::{LogLine, Run, StoredChange};
+use crate::domain::repository::RepositoryId;
+use crate::domain::run::{Kind, Outcome, Tally};
+use crate::domain::show::show;
+
+/// A run that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// ULID.
+    pub run_id: String,
+    pub repository: RepositoryId,
+    pub name: String,
+    pub kind: Kind,
+    /// Separated by blanks, the first first.
+    pub trigger: String,
+    pub started_ms: i64,
+    pub instance: String,
+    /// JSON.
+    pub metadata: Option<String>,
+    /// The run shows what it would do and is undone at its end.
+    pub is_plan: bool,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseRun {
+    pub outcome: Outcome,
+    pub ended_ms: i64,
+    pub duration_ms: i64,
+    pub error_class: Option<&'static str>,
+    pub error_message: Option<String>,
+    pub metadata: Option<String>,
+    /// Set by a full run that reached its last directory: it vouches for what it did not write.
+    pub vouches_from_ms: Option<i64>,
+}
+
+/// Which runs are wanted; everything that is `None` is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    pub repository: Option<RepositoryId>,
+    pub kind: Option<Kind>,
+    pub outcome: Option<Outcome>,
+    pub since: Option<Timestamp>,
+    pub limit: Option<u64>,
+}
+
+const RUN: &str = "SELECT run_id, number, repository_id, repository, kind, trigger, outcome, started_ms, ended_ms, \
+                   duration_ms, files_scanned, files_added, files_updated, files_removed, files_moved, files_damaged, \
+                   problems, bytes_hashed, directories_listed, error_class, error_message, attempt, instance, metadata \
+                   FROM runs";
+
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let kind: String = row.get(4)?;
+    let outcome: Option<String> = row.get(6)?;
+    Ok(Run {
+        run_id: row.get(0)?,
+        number: row.get(1)?,
+        repository_id: RepositoryId(row.get(2)?),
+        repository: row.get(3)?,
+        kind: Kind::parse(&kind).unwrap_or(Kind::Full),
+        trigger: row.get(5)?,
+        outcome: outcome.as_deref().and_then(Outcome::parse),
+        started_at: Timestamp(row.get(7)?),
+        ended_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+        duration_ms: row.get(9)?,
+        tally: Tally {
+            scanned: row.get(10)?,
+            added: row.get(11)?,
+            updated: row.get(12)?,
+            removed: row.get(13)?,
+            moved: row.get(14)?,
+            damaged: row.get(15)?,
+            problems: row.get(16)?,
+            bytes_hashed: row.get(17)?,
+            directories: row.get(18)?,
+        },
+        error_class: row.get(19)?,
+        error_message: row.get(20)?,
+        attempt: row.get(21)?,
+        instance: row.get(22)?,
+        metadata: row.get(23)?,
+    })
+}
+
+impl Writer {
+    /// Writes the start of a run, before any of its work.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn open_run(&self, new: NewRun) -> Result<RunContext> {
+        self.call(move |db| {
+            if new.is_plan {
+                db.begin_plan()?;
+            }
+            let is_plan = db.is_planning();
+            db.write(|db| {
+                db.execute(
+                    "INSERT INTO runs (run_id, repository_id, repository, kind, trigger, started_ms, instance, metadata)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    params![
+                        new.run_id,
+                        new.repository.0,
+                        new.name,
+                        new.kind.as_str(),
+                        new.trigger,
+                        new.started_ms,
+                        new.instance,
+                        new.metadata
+                    ],
+                )?;
+                let number = db.last_insert_rowid();
+                let sql = "SELECT seen_generation FROM repositories WHERE id = ?1";
+                let seen: i64 = db.query_row(sql, [new.repository.0], |row| row.get(0))?;
+                Ok(RunContext { repository: new.repository, number, stores_changes: seen > 0 || is_plan })
+            })
+        })
+    }
+
+    /// Writes the end of a run: its row, the status of its kind, and what it vouches for, in one transaction.
+    ///
+    /// Returns the row. When this returns, the run survives a kill and a power cut (invariant 10).
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn close_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
+        let context = context.clone();
+        self.call(move |db| {
+            let closed = db.write(|db| {
+                if let Some(seen_ms) = close.vouches_from_ms {
+                    db.execute(
+                        "UPDATE repositories SET seen_generation = ?2, seen_ms = ?3 WHERE id = ?1",
+                        params![context.repository.0, context.number, seen_ms],
+                    )?;
+                    problems::close_unmet(db, &context, close.ended_ms)?;
+                }
+                finish_row(db, context.number, &close)?;
+                Ok(db.query_row(&format!("{RUN} WHERE number = ?1"), [context.number], run)?)
+            });
+            // What the run kept for its end is of no use to anyone now.
+            settle::forget(&db.connection, &context)?;
+            closed
+        })
+    }
+
+    /// Ends a plan: returns its tally and its first `limit` changes, and undoes all it wrote.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn end_plan(&self, context: &RunContext, limit: u64) -> Result<(Run, Vec<StoredChange>)> {
+        let context = context.clone();
+        self.call(move |db| {
+            let filter = super::ChangeFilter { run: Some(context.number), limit: Some(limit), ..Default::default() };
+            let mut changes = Vec::new();
+            let found = super::changes::read_changes(&db.connection, &filter, &mut |change| {
+                changes.push(change);
+                Ok(())
+            })
+            .and_then(|()| Ok(db.connection.query_row(&format!("{RUN} WHERE number = ?1"), [context.number], run)?));
+            db.end_plan()?;
+            settle::forget(&db.connection, &context)?;
+            Ok((found?, changes))
+        })
+    }
+
+    /// Adds a line to a run's log.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn log(&self, context: &RunContext, at_ms: i64, message: String) -> Result<()> {
+        let number = context.number;
+        self.call(move |db| {
+            db.write(|db| {
+                let sql = "INSERT INTO run_log (run, at_ms, message) VALUES (?1, ?2, ?3)";
+                db.execute(sql, params![number, at_ms, message])?;
+                Ok(())
+            })
+        })
+    }
+
+    /// Closes the runs that an earlier process left open: they were cut off. Returns their numbers.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn close_interrupted(&self, at_ms: i64) -> Result<Vec<i64>> {
+        self.call(move |db| {
+            db.write(|db| {
+                let mut statement = db.prepare("SELECT number FROM runs WHERE outcome IS NULL")?;
+                let open: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                for number in &open {
+                    let close = CloseRun {
+                        outcome: Outcome::Interrupted,
+                        ended_ms: at_ms,
+                        duration_ms: 0,
+                        error_class: None,
+                        error_message: Some("the program was ended in the middle of this run".to_owned()),
+                        metadata: None,
+                        vouches_from_ms: None,
+                    };
+                    finish_row(db, *number, &close)?;
+                    // Nobody knows when it ended, nor how long it took.
+                    db.execute("UPDATE runs SET ended_ms = NULL, duration_ms = NULL WHERE number = ?1", [number])?;
+                }
+                Ok(open)
+            })
+        })
+    }
+
+    /// Moves the WAL into the main file and cuts it off, if no reader stands in the way.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.call(|db| {
+            db.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            Ok(())
+        })
+    }
+}
+
+/// The one place where a run's row gets its end.
+fn finish_row(db: &Connection, number: i64, close: &CloseRun) -> Result<()> {
+    db.execute(
+        "UPDATE runs SET outcome = ?2, ended_ms = ?3, duration_ms = ?4, error_class = ?5, error_message = ?6,
+                metadata = coalesce(?7, metadata)
+         WHERE number = ?1",
+        params![
+            number,
+            close.outcome.as_str(),
+            close.ended_ms,
+            close.duration_ms,
+            close.error_class,
+            close.error_message,
+            close.metadata
+        ],
+    )?;
+    let is_success = close.outcome.is_success();
+    db.execute(
+        "INSERT INTO sync_status (repository_id, kind, last_success_ms, last_attempt_ms, last_outcome, last_error,
+                success_count, failure_count, last_files_processed, created_ms, updated_ms)
+         SELECT repository_id, kind, CASE WHEN ?2 THEN started_ms END, started_ms, outcome, error_message, ?2, NOT ?2,
+                files_scanned, ?3, ?3 FROM runs WHERE number = ?1
+         ON CONFLICT (repository_id, kind) DO UPDATE SET
+                last_success_ms = coalesce(excluded.last_success_ms, last_success_ms),
+                last_attempt_ms = excluded.last_attempt_ms, last_outcome = excluded.last_outcome,
+                last_error = excluded.last_error, success_count = success_count + excluded.success_count,
+                failure_count = failure_count + excluded.failure_count,
+                last_files_processed = excluded.last_files_processed, updated_ms = excluded.updated_ms",
+        params![number, is_success, close.ended_ms],
+    )?;
+    Ok(())
+}
+
+impl Reader {
+    /// Returns runs, the newest first.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        let mut conditions = vec!["1"];
+        let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+        if let Some(id) = filter.repository {
+            conditions.push("repository_id = ?");
+            values.push(Box::new(id.0));
+        }
+        if let Some(kind) = filter.kind {
+            conditions.push("kind = ?");
+            values.push(Box::new(kind.as_str()));
+        }
+        if let Some(outcome) = filter.outcome {
+            conditions.push("outcome = ?");
+            values.push(Box::new(outcome.as_str()));
+        }
+        if let Some(since) = filter.since {
+            conditions.push("started_ms >= ?");
+            values.push(Box::new(since.0));
+        }
+        let limit = filter.limit.map_or(-1, |limit| limit as i64);
+        let sql = format!("{RUN} WHERE {} ORDER BY number DESC LIMIT {limit}", conditions.join(" AND "));
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(values.iter()), run)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Returns the run of a number (`17`) or an id (`01J...`).
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn run(&self, number_or_id: &str) -> Result<Run> {
+        let by_number = format!("{RUN} WHERE number = ?1");
+        let by_id = format!("{RUN} WHERE run_id = ?1");
+        let found = match number_or_id.replace(',', "").parse::<i64>() {
+            Ok(number) => self.connection.query_row(&by_number, [number], run).optional()?,
+            Err(_) => self.connection.query_row(&by_id, [number_or_id], run).optional()?,
+        };
+        found.ok_or_else(|| {
+            let shown = show(number_or_id.as_bytes());
+            IndexError::Invalid(format!("there is no run {shown}; `watchkeeper history` lists them by number"))
+        })
+    }
+
+    /// Returns a run's log, oldest first.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn run_log(&self, number: i64) -> Result<Vec<LogLine>> {
+        let mut statement = self.connection.prepare("SELECT at_ms, message FROM run_log WHERE run = ?1 ORDER BY id")?;
+        let rows =
+            statement.query_map([number], |row| Ok(LogLine { at: Timestamp(row.get(0)?), message: row.get(1)? }))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Returns how many changes of each verdict a run stored.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn changes_by_verdict(&self, number: i64) -> Result<Vec<(Verdict, i64)>> {
+        let sql = "SELECT verdict, count(*) FROM changes WHERE run = ?1 GROUP BY verdict";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([number], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        let mut counts = Vec::new();
+        for row in rows {
+            let (verdict, count) = row?;
+            counts.extend(Verdict::parse(&verdict).map(|verdict| (verdict, count)));
+        }
+        counts.sort_unstable();
+        Ok(counts)
+    }
+}

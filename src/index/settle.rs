@@ -1,0 +1,353 @@
+//! What a run keeps until it settles: names that were not found, and arrivals that may be moves of them.
+//!
+//! Both stand in temporary tables of the writer's connection: no write to the index for a run that finds nothing, and
+//! nothing to clean up when the process is killed.
+
+use rusqlite::{Connection, params};
+
+use super::apply::{FileRow, RunContext, add_tally, add_totals};
+use super::changes::insert_change;
+use super::known::{RECORD, record, stamp};
+use super::writer::Writer;
+use super::{Result, known};
+use crate::domain::change::{Change, Verdict};
+use crate::domain::guard::Reason;
+use crate::domain::path::RelPath;
+use crate::domain::record::{Flags, Record};
+use crate::domain::run::Tally;
+
+/// A file that was added in this run and not read yet, because it may be a move that needs no reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its place in the queue of arrivals; ask for the next with it.
+    pub id: i64,
+    pub directory_id: i64,
+    pub directory: Vec<u8>,
+    pub name: Vec<u8>,
+    pub record: Record,
+}
+
+/// Makes the temporary tables.
+pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
+    connection.execute_batch(
+        "CREATE TEMP TABLE parked (
+             run INTEGER NOT NULL, directory_id INTEGER NOT NULL, parent_id INTEGER NOT NULL, name BLOB, path BLOB,
+             reason TEXT);
+         CREATE INDEX temp.parked_by_directory ON parked (run, directory_id, name);
+         CREATE TEMP TABLE arrivals (
+             id INTEGER PRIMARY KEY, run INTEGER NOT NULL, directory_id INTEGER NOT NULL, name BLOB NOT NULL,
+             size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, born_ns INTEGER NOT NULL,
+             UNIQUE (run, directory_id, name));
+         CREATE INDEX temp.arrivals_by_inode ON arrivals (inode, run);
+         CREATE TEMP TABLE gone (run INTEGER NOT NULL, directory_id INTEGER NOT NULL, PRIMARY KEY (run, directory_id))
+             WITHOUT ROWID;
+         CREATE TEMP TABLE moves (
+             from_directory INTEGER NOT NULL, from_name BLOB NOT NULL, to_directory INTEGER NOT NULL,
+             to_name BLOB NOT NULL, UNIQUE (from_directory, from_name), UNIQUE (to_directory, to_name));",
+    )?;
+    Ok(())
+}
+
+/// Parks a name, or without one the directory itself.
+pub(super) fn park(
+    db: &Connection,
+    run: &RunContext,
+    directory_id: i64,
+    parent_id: i64,
+    name: Option<&[u8]>,
+    reason: Option<Reason>,
+) -> Result<()> {
+    let path = match name {
+        Some(_) => None,
+        None => known::path_of_directory(db, directory_id)?,
+    };
+    db.prepare_cached(
+        "INSERT INTO temp.parked (run, directory_id, parent_id, name, path, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![run.number, directory_id, parent_id, name, path, reason.map(Reason::as_str)])?;
+    Ok(())
+}
+
+/// Forgets what was parked in one directory, whose new listing decides.
+pub(super) fn unpark(db: &Connection, run: &RunContext, directory_id: i64) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM temp.parked WHERE run = ?1
+         AND ((directory_id = ?2 AND name IS NOT NULL) OR (parent_id = ?2 AND name IS NULL))",
+    )?
+    .execute(params![run.number, directory_id])?;
+    Ok(())
+}
+
+/// Remembers a file that may turn out to be a move.
+pub(super) fn remember_arrival(db: &Connection, run: &RunContext, row: &FileRow) -> Result<()> {
+    let stamp = &row.record.stamp;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO temp.arrivals (run, directory_id, name, size_bytes, mtime_ns, inode, born_ns)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        run.number,
+        row.directory_id,
+        row.name,
+        stamp.size_bytes,
+        stamp.mtime_ns,
+        stamp.inode,
+        stamp.born_ns
+    ])?;
+    Ok(())
+}
+
+/// Forgets everything that a run has kept.
+pub(super) fn forget(db: &Connection, run: &RunContext) -> Result<()> {
+    for table in ["parked", "arrivals", "gone"] {
+        db.execute(&format!("DELETE FROM temp.{table} WHERE run = ?1"), [run.number])?;
+    }
+    db.execute("DELETE FROM temp.moves", [])?;
+    Ok(())
+}
+
+/// Every file that is gone, as (directory, record): parked by name, or anywhere in a parked directory.
+const GONE_FILES: &str = "SELECT f.* FROM temp.gone g JOIN files f ON f.directory_id = g.directory_id WHERE g.run = ?1
+     UNION ALL
+     SELECT f.* FROM temp.parked p JOIN files f ON f.directory_id = p.directory_id AND f.name = p.name
+     WHERE p.run = ?1 AND p.name IS NOT NULL";
+
+impl Writer {
+    /// Tells whether a run has parked anything.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn has_parked(&self, run: &RunContext) -> Result<bool> {
+        let number = run.number;
+        self.call(move |db| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM temp.parked WHERE run = ?1)";
+            Ok(db.connection.query_row(sql, [number], |row| row.get(0))?)
+        })
+    }
+
+    /// Pairs what is gone with what arrived by inode, birth time, size and time: proof enough to read nothing.
+    ///
+    /// Drops what was parked and has been moved as a whole directory meanwhile. Returns the number of moves.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn match_moves_by_inode(&self, run: &RunContext, at_ms: i64) -> Result<u64> {
+        let run = run.clone();
+        self.call(move |db| {
+            db.write(|db| {
+                spread_parked_directories(db, &run)?;
+                db.execute(
+                    &format!(
+                        "INSERT OR IGNORE INTO temp.moves (from_directory, from_name, to_directory, to_name)
+                         SELECT f.directory_id, f.name, a.directory_id, a.name FROM ({GONE_FILES}) f
+                         CROSS JOIN temp.arrivals a ON a.inode = f.inode AND a.run = ?1 AND a.size_bytes = f.size_bytes
+                         AND a.mtime_ns = f.mtime_ns AND a.born_ns <> 0
+                         AND a.born_ns = f.mtime_ns + f.ctime_after_mtime_ns - f.born_before_ctime_ns"
+                    ),
+                    [run.number],
+                )?;
+                carry_out_moves(db, &run, at_ms)
+            })
+        })
+    }
+
+    /// Pairs the rest by content, where exactly one gone file and one arrival have it: a move to another file system.
+    ///
+    /// Arrivals must have been read. Returns the number of moves.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn match_moves_by_content(&self, run: &RunContext, at_ms: i64) -> Result<u64> {
+        let run = run.clone();
+        self.call(move |db| {
+            db.write(|db| {
+                db.execute_batch("CREATE TEMP TABLE content (sha256 BLOB, directory_id INTEGER, name BLOB)")?;
+                db.execute(
+                    "INSERT INTO temp.content SELECT f.sha256, f.directory_id, f.name FROM temp.arrivals a
+                     JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
+                     WHERE a.run = ?1 AND f.size_bytes > 0 AND f.sha256 IS NOT NULL",
+                    [run.number],
+                )?;
+                db.execute_batch("CREATE INDEX temp.content_by_sum ON content (sha256)")?;
+                db.execute(
+                    &format!(
+                        "INSERT OR IGNORE INTO temp.moves (from_directory, from_name, to_directory, to_name)
+                         SELECT min(f.directory_id), min(f.name), min(c.directory_id), min(c.name)
+                         FROM ({GONE_FILES}) f CROSS JOIN temp.content c ON c.sha256 = f.sha256
+                         GROUP BY f.sha256 HAVING count(*) = 1"
+                    ),
+                    [run.number],
+                )?;
+                db.execute_batch("DROP TABLE temp.content")?;
+                carry_out_moves(db, &run, at_ms)
+            })
+        })
+    }
+
+    /// Returns up to `limit` arrivals behind the one with id `after` (0 for the first), in the order of their coming.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn arrivals(&self, run: &RunContext, after: i64, limit: usize) -> Result<Vec<Arrival>> {
+        let number = run.number;
+        self.call(move |db| {
+            let mut statement = db.connection.prepare_cached(&format!(
+                "SELECT {RECORD}, a.id, a.directory_id, d.path FROM temp.arrivals a
+                 JOIN directories d ON d.id = a.directory_id
+                 JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
+                 WHERE a.run = ?1 AND a.id > ?2 ORDER BY a.id LIMIT ?3"
+            ))?;
+            let rows = statement.query_map(params![number, after, limit as i64], |row| {
+                Ok(Arrival {
+                    id: row.get(11)?,
+                    directory_id: row.get(12)?,
+                    directory: row.get(13)?,
+                    name: row.get(0)?,
+                    record: record(row, stamp(row)?, Flags(row.get(6)?))?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Writes the change of every arrival that is no move, and forgets the arrivals.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn finish_arrivals(&self, run: &RunContext, at_ms: i64) -> Result<()> {
+        let run = run.clone();
+        self.call(move |db| {
+            db.write(|db| {
+                if run.stores_changes {
+                    db.execute(
+                        "INSERT INTO changes (repository_id, run, at_ms, verdict, path, new_size_bytes, new_sha256)
+                         SELECT ?2, ?1, ?3, 'added', CASE WHEN d.path = x'' THEN f.name
+                                ELSE CAST(d.path || x'2f' || f.name AS BLOB) END, f.size_bytes, f.sha256
+                         FROM temp.arrivals a JOIN directories d ON d.id = a.directory_id
+                         JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
+                         WHERE a.run = ?1 ORDER BY a.id",
+                        params![run.number, run.repository.0, at_ms],
+                    )?;
+                }
+                db.execute(
+                    "UPDATE files SET flags = flags & ~32 WHERE flags & 32 <> 0 AND (directory_id, name) IN
+                     (SELECT directory_id, name FROM temp.arrivals WHERE run = ?1)",
+                    [run.number],
+                )?;
+                db.execute("DELETE FROM temp.arrivals WHERE run = ?1", [run.number])?;
+                Ok(())
+            })
+        })
+    }
+}
+
+/// Drops parked directories that turned out to be moved, and lists every directory below the others.
+fn spread_parked_directories(db: &Connection, run: &RunContext) -> Result<()> {
+    db.execute(
+        "DELETE FROM temp.parked WHERE run = ?1 AND name IS NULL AND NOT EXISTS
+         (SELECT 1 FROM directories d WHERE d.id = parked.directory_id AND d.parent_id = parked.parent_id
+          AND d.path = parked.path)",
+        [run.number],
+    )?;
+    db.execute("DELETE FROM temp.gone WHERE run = ?1", [run.number])?;
+    db.execute(
+        "INSERT OR IGNORE INTO temp.gone (run, directory_id)
+         SELECT ?1, d.id FROM temp.parked p JOIN directories t ON t.id = p.directory_id
+         CROSS JOIN directories d ON d.repository_id = ?2 AND d.path >= CAST(t.path || x'2f' AS BLOB)
+              AND d.path < CAST(t.path || x'30' AS BLOB)
+         WHERE p.run = ?1 AND p.name IS NULL
+         UNION ALL SELECT ?1, p.directory_id FROM temp.parked p WHERE p.run = ?1 AND p.name IS NULL",
+        params![run.number, run.repository.0],
+    )?;
+    Ok(())
+}
+
+/// Gives each arrival in `moves` the history of the record that it was, and drops that record.
+fn carry_out_moves(db: &Connection, run: &RunContext, at_ms: i64) -> Result<u64> {
+    type Pair = (i64, Vec<u8>, i64, Vec<u8>);
+    let mut moved: u64 = 0;
+    let mut bytes = 0;
+    let mut pairs =
+        db.prepare("SELECT from_directory, from_name, to_directory, to_name FROM temp.moves ORDER BY rowid")?;
+    let mut rows = pairs.query([])?;
+    while let Some(row) = rows.next()? {
+        let (from_directory, from_name, to_directory, to_name): Pair =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let old = read_record(db, from_directory, &from_name)?;
+        let new = read_record(db, to_directory, &to_name)?;
+        let carried = carry(&old, &new, at_ms);
+        let delete = "DELETE FROM files WHERE directory_id = ?1 AND name = ?2";
+        db.prepare_cached(delete)?.execute(params![from_directory, from_name])?;
+        bytes -= old.stamp.size_bytes;
+        super::apply::write_file(
+            db,
+            run,
+            &FileRow {
+                directory_id: to_directory,
+                name: to_name.clone(),
+                old_size_bytes: Some(new.stamp.size_bytes),
+                change: None,
+                is_arrival: false,
+                record: carried.clone(),
+            },
+        )?;
+        db.prepare_cached("UPDATE damage SET directory_id = ?3, name = ?4 WHERE directory_id = ?1 AND name = ?2")?
+            .execute(params![from_directory, from_name, to_directory, to_name])?;
+        // Read again by its new place: what has no hash yet stays an arrival, and is read like the others.
+        if carried.sha256.is_some() || carried.flags.has(Flags::SYMLINK) || !carried.flags.has(Flags::ARRIVAL) {
+            db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+                .execute(params![run.number, to_directory, to_name])?;
+        }
+        db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+            .execute(params![run.number, from_directory, from_name])?;
+        let path_of = |id: i64, name: &[u8]| -> Result<RelPath> {
+            let directory = known::path_of_directory(db, id)?.unwrap_or_default();
+            Ok(RelPath::from_stored(crate::domain::path::join(&directory, name)))
+        };
+        let old_path = path_of(from_directory, &from_name)?;
+        db.prepare_cached("DELETE FROM held WHERE repository_id = ?1 AND path = ?2")?
+            .execute(params![run.repository.0, old_path.as_bytes()])?;
+        if run.stores_changes {
+            let change = Change {
+                verdict: Verdict::Moved,
+                path: path_of(to_directory, &to_name)?,
+                old_path: Some(old_path),
+                directory_files: None,
+                old_size_bytes: Some(old.stamp.size_bytes),
+                new_size_bytes: Some(new.stamp.size_bytes),
+                old_sha256: old.sha256,
+                new_sha256: carried.sha256,
+                note: None,
+            };
+            insert_change(db, run, at_ms, &change)?;
+        }
+        moved += 1;
+    }
+    drop(rows);
+    drop(pairs);
+    db.execute("DELETE FROM temp.moves", [])?;
+    add_totals(db, run.repository, -(moved as i64), bytes)?;
+    // Each was counted as added when it came.
+    add_tally(db, run.number, &Tally { moved: moved as i64, added: -(moved as i64), ..Tally::default() })?;
+    Ok(moved)
+}
+
+/// Returns the record of a moved file: the history of the old one under the stamp of the new one.
+fn carry(old: &Record, new: &Record, at_ms: i64) -> Record {
+    let has_content = old.sha256.is_some() || new.sha256.is_some() || old.flags.has(Flags::SYMLINK);
+    let kept = old.flags.without(Flags::HELD).without(Flags::ARRIVAL).without(Flags::UNREAD);
+    Record {
+        stamp: new.stamp,
+        sha256: old.sha256.or(new.sha256),
+        flags: if has_content { kept } else { kept.with(Flags::ARRIVAL).with(Flags::UNREAD) },
+        created_ms: old.created_ms,
+        updated_ms: at_ms,
+        hashed_ms: if old.sha256.is_some() { old.hashed_ms } else { new.hashed_ms },
+    }
+}
+
+fn read_record(db: &Connection, directory_id: i64, name: &[u8]) -> Result<Record> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {RECORD} FROM files f WHERE directory_id = ?1 AND name = ?2"))?;
+    Ok(statement.query_row(params![directory_id, name], |row| record(row, stamp(row)?, Flags(row.get(6)?)))?)
+}

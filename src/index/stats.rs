@@ -1,0 +1,79 @@
+//! Sums over the history: how often, how long, how much, which errors.
+
+use rusqlite::params;
+
+use super::{Reader, Result};
+use crate::domain::moment::Timestamp;
+use crate::domain::report::Stats;
+use crate::domain::repository::RepositoryId;
+use crate::domain::run::Tally;
+
+impl Reader {
+    /// Returns sums per repository and kind over the runs that have ended since a moment.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn stats(&self, repository: Option<RepositoryId>, since: Timestamp) -> Result<Vec<Stats>> {
+        let mut statement = self.connection.prepare(
+            "SELECT repository, kind, count(*), sum(outcome = 'completed'), sum(outcome = 'partial'),
+                    sum(outcome = 'failed'), sum(outcome = 'held'), sum(outcome = 'cancelled'),
+                    sum(outcome = 'interrupted'), max(duration_ms), sum(files_scanned), sum(files_added),
+                    sum(files_updated), sum(files_removed), sum(files_moved), sum(bytes_hashed)
+             FROM runs WHERE outcome IS NOT NULL AND started_ms >= ?2 AND (?1 IS NULL OR repository_id = ?1)
+             GROUP BY repository, kind ORDER BY repository, kind",
+        )?;
+        let rows = statement.query_map(params![repository.map(|id| id.0), since.0], |row| {
+            Ok(Stats {
+                repository: row.get(0)?,
+                kind: row.get(1)?,
+                runs: row.get(2)?,
+                completed: row.get(3)?,
+                partial: row.get(4)?,
+                failed: row.get(5)?,
+                held: row.get(6)?,
+                cancelled: row.get(7)?,
+                interrupted: row.get(8)?,
+                max_ms: row.get(9)?,
+                tally: Tally {
+                    scanned: row.get(10)?,
+                    added: row.get(11)?,
+                    updated: row.get(12)?,
+                    removed: row.get(13)?,
+                    moved: row.get(14)?,
+                    bytes_hashed: row.get(15)?,
+                    ..Tally::default()
+                },
+                ..Stats::default()
+            })
+        })?;
+        let mut stats: Vec<Stats> = rows.collect::<rusqlite::Result<_>>()?;
+        for entry in &mut stats {
+            entry.p50_ms = self.duration_at(entry, since, 50)?;
+            entry.p95_ms = self.duration_at(entry, since, 95)?;
+            entry.errors = self.errors_of(entry, since)?;
+        }
+        Ok(stats)
+    }
+
+    /// Returns the duration that `percent` of the runs stayed at or below (nearest rank).
+    fn duration_at(&self, entry: &Stats, since: Timestamp, percent: i64) -> Result<Option<i64>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT duration_ms FROM runs WHERE repository = ?1 AND kind = ?2 AND started_ms >= ?3
+             AND outcome IS NOT NULL AND duration_ms IS NOT NULL ORDER BY duration_ms",
+        )?;
+        let rows = statement.query_map(params![entry.repository, entry.kind, since.0], |row| row.get(0))?;
+        let durations: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
+        let rank = (durations.len() as i64 * percent + 99) / 100;
+        Ok(durations.get((rank - 1).max(0) as usize).copied())
+    }
+
+    fn errors_of(&self, entry: &Stats, since: Timestamp) -> Result<Vec<(String, i64)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT error_class, count(*) FROM runs WHERE repository = ?1 AND kind = ?2 AND started_ms >= ?3
+             AND error_class IS NOT NULL GROUP BY error_class ORDER BY 2 DESC, 1",
+        )?;
+        let key = params![entry.repository, entry.kind, since.0];
+        let rows = statement.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}

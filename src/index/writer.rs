@@ -1,0 +1,197 @@
+//! The one door for writing: a thread that holds the read-write connection and takes batches from a bounded channel.
+//!
+//! Batches are gathered into transactions of a set number of rows or one second. Everything else is a call that runs
+//! between transactions, after all batches that were sent before it: so a caller sees its own writes committed.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::apply::{Batch, apply};
+use super::{IndexError, Result, connection, settle};
+
+/// Batches that may wait: enough to keep the writer busy, few enough that memory stays small.
+const WAITING_BATCHES: usize = 8;
+/// How long written rows may stay uncommitted.
+const LONGEST_TRANSACTION: Duration = Duration::from_secs(1);
+
+type Call = Box<dyn FnOnce(&mut Db) + Send>;
+
+enum Message {
+    Batch(Batch),
+    Call(Call),
+}
+
+/// Sends work to the writer thread. Cheap to clone; the thread ends when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    sender: SyncSender<Message>,
+    failed: Arc<Mutex<Option<String>>>,
+    _thread: Arc<Joiner>,
+}
+
+/// Waits for the thread, so that a dropped writer has closed its connection (and its WAL).
+#[derive(Debug)]
+struct Joiner(Mutex<Option<JoinHandle<()>>>);
+
+/// What runs on the writer thread: the connection, and the plan mode in which nothing is ever committed.
+#[derive(Debug)]
+pub struct Db {
+    pub(super) connection: Connection,
+    /// While it is on, one transaction is open that will be rolled back.
+    planning: bool,
+}
+
+impl Writer {
+    /// Opens the index at `path` for writing, creating or migrating it, and starts the thread.
+    ///
+    /// `batch_size` is the number of rows of a transaction.
+    ///
+    /// # Errors
+    /// When the index is not ours, newer than this program, or cannot be opened.
+    pub fn open(path: &Path, batch_size: usize) -> Result<Writer> {
+        let mut db = Db { connection: connection::open_writer(path)?, planning: false };
+        settle::prepare(&mut db.connection)?;
+        let (sender, receiver) = sync_channel(WAITING_BATCHES);
+        let failed = Arc::new(Mutex::new(None));
+        let failed_there = Arc::clone(&failed);
+        let thread = std::thread::Builder::new()
+            .name("index-writer".to_owned())
+            .spawn(move || serve(&mut db, &receiver, batch_size, &failed_there))
+            .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
+        Ok(Writer { sender, failed, _thread: Arc::new(Joiner(Mutex::new(Some(thread)))) })
+    }
+
+    /// Hands over a batch; waits while too many are waiting.
+    ///
+    /// # Errors
+    /// When an earlier batch could not be written: its run cannot go on.
+    pub fn send(&self, batch: Batch) -> Result<()> {
+        self.check()?;
+        self.sender.send(Message::Batch(batch)).map_err(|_| stopped())
+    }
+
+    /// Runs `work` on the writer thread when everything that was sent before is committed, and returns its answer.
+    ///
+    /// # Errors
+    /// Those of `work`, or that an earlier batch could not be written.
+    pub fn call<T: Send + 'static>(&self, work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
+        self.check()?;
+        let (answer, wait) = sync_channel(1);
+        let call: Call = Box::new(move |db| {
+            // The caller waits for it; if it is gone (its thread was given up), nobody misses the answer.
+            let _unheard = answer.send(work(db));
+        });
+        self.sender.send(Message::Call(call)).map_err(|_| stopped())?;
+        let result = wait.recv().map_err(|_| stopped())?;
+        self.check()?;
+        result
+    }
+
+    /// Forgets an earlier failure, so that the next run may try again.
+    pub fn forget_failure(&self) {
+        *self.failed.lock().expect("no one panics while holding this lock") = None;
+    }
+
+    fn check(&self) -> Result<()> {
+        match &*self.failed.lock().expect("no one panics while holding this lock") {
+            Some(message) => Err(IndexError::Stopped(message.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Joiner {
+    fn drop(&mut self) {
+        // The sender is dropped after this field only when the writer itself is; see the order of fields.
+        if let Some(thread) = self.0.lock().ok().and_then(|mut thread| thread.take()) {
+            // A panic there was a bug that its callers have already met as `Stopped`.
+            let _ended = thread.join();
+        }
+    }
+}
+
+fn stopped() -> IndexError {
+    IndexError::Stopped("its thread has ended".to_owned())
+}
+
+fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &Mutex<Option<String>>) {
+    let mut next = receiver.recv().ok();
+    while let Some(message) = next.take() {
+        let followed_by = match message {
+            Message::Call(call) => {
+                call(db);
+                None
+            }
+            Message::Batch(batch) => {
+                let (result, followed_by) = gather(db, batch, receiver, batch_size);
+                if let Err(error) = result {
+                    tracing::error!(%error, "a batch could not be written");
+                    *failed.lock().expect("no one panics while holding this lock") = Some(error.to_string());
+                }
+                followed_by
+            }
+        };
+        next = followed_by.or_else(|| receiver.recv().ok());
+    }
+}
+
+/// Writes `first` and what follows it in one transaction, until it is full, a second old, or a call is waiting.
+fn gather(db: &mut Db, first: Batch, receiver: &Receiver<Message>, batch_size: usize) -> (Result<()>, Option<Message>) {
+    let mut followed_by = None;
+    let result = db.write(|transaction| {
+        let until = Instant::now() + LONGEST_TRANSACTION;
+        let mut rows = first.len();
+        apply(transaction, &first)?;
+        while rows < batch_size {
+            match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Batch(batch)) => {
+                    rows += batch.len();
+                    apply(transaction, &batch)?;
+                }
+                Ok(call) => {
+                    followed_by = Some(call);
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(())
+    });
+    (result, followed_by)
+}
+
+impl Db {
+    /// Runs `work` in a transaction that takes the write lock at once: a deferred one gets BUSY when it first writes.
+    pub(super) fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if self.planning {
+            return work(&self.connection);
+        }
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        let answer = work(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    /// Begins a plan: from here to [`Db::end_plan`] nothing is committed.
+    pub(super) fn begin_plan(&mut self) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.planning = true;
+        Ok(())
+    }
+
+    /// Undoes everything since [`Db::begin_plan`].
+    pub(super) fn end_plan(&mut self) -> Result<()> {
+        self.planning = false;
+        self.connection.execute_batch("ROLLBACK")?;
+        Ok(())
+    }
+
+    pub(super) fn is_planning(&self) -> bool {
+        self.planning
+    }
+}
