@@ -54,8 +54,8 @@ pub trait Watch {
     fn bytes_read(&mut self, bytes: u64) -> bool;
     /// Is given a point to go on from, in files over [`CHECKPOINT_BYTES`].
     fn checkpoint(&mut self, point: ResumePoint);
-    /// Waits before another try; `false` stops.
-    fn wait_before_retry(&mut self, tries: usize) -> bool;
+    /// Is asked before another try; `false` stops.
+    fn may_retry(&mut self) -> bool;
 }
 
 /// Reads files, one after the other, through one buffer.
@@ -90,7 +90,7 @@ impl FileReader {
     ) -> Result<Hashed, ReadError> {
         let mut resume = resume.filter(|point| point.stamp == *listed);
         for attempt in 0..TRIES {
-            if attempt > 0 && !watch.wait_before_retry(attempt) {
+            if attempt > 0 && !watch.may_retry() {
                 return Err(ReadError::Cancelled);
             }
             let fd = open_regular(directory, name)?;
@@ -195,7 +195,6 @@ mod tests {
     struct Notes {
         bytes: u64,
         stop_after: Option<u64>,
-        before_retry: Option<Box<dyn FnMut(usize)>>,
     }
 
     impl Watch for Notes {
@@ -204,10 +203,7 @@ mod tests {
             self.stop_after.is_none_or(|limit| self.bytes < limit)
         }
         fn checkpoint(&mut self, _: ResumePoint) {}
-        fn wait_before_retry(&mut self, tries: usize) -> bool {
-            if let Some(action) = &mut self.before_retry {
-                action(tries);
-            }
+        fn may_retry(&mut self) -> bool {
             true
         }
     }
@@ -267,7 +263,7 @@ mod tests {
                 true
             }
             fn checkpoint(&mut self, _: ResumePoint) {}
-            fn wait_before_retry(&mut self, _: usize) -> bool {
+            fn may_retry(&mut self) -> bool {
                 true
             }
         }

@@ -39,6 +39,27 @@ impl HoldResult {
 }
 
 impl Writer {
+    /// Returns what is held, whoever held it.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn standing_holds(&self, repository: RepositoryId) -> Result<HoldResult> {
+        self.call(move |db| db.write(|db| HoldResult::read(db, repository, false)))
+    }
+
+    /// Ends the hold on a whole repository: its root is the right one again.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn release_root(&self, repository: RepositoryId) -> Result<()> {
+        self.call(move |db| {
+            db.write(|db| {
+                db.execute("DELETE FROM held WHERE repository_id = ?1 AND path = x''", [repository.0])?;
+                Ok(())
+            })
+        })
+    }
+
     /// Dismisses what is held now: the records stay, and no one asks until the set changes. Returns the entries.
     ///
     /// # Errors

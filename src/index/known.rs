@@ -117,16 +117,23 @@ impl Reader {
         Ok(())
     }
 
-    /// Returns the record of one file.
+    /// Hands out the record of one file, if there is one.
     ///
     /// # Errors
-    /// Those of SQLite.
-    pub fn known_file(&self, directory_id: i64, name: &[u8]) -> Result<Option<Record>> {
+    /// Those of SQLite and of `meet`.
+    pub fn for_known_file(
+        &self,
+        directory_id: i64,
+        name: &[u8],
+        meet: impl FnOnce(&KnownFile<'_>) -> Result<()>,
+    ) -> Result<()> {
         let sql = format!("SELECT {RECORD} FROM files f WHERE directory_id = ?1 AND name = ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let found =
-            statement.query_row(params![directory_id, name], |row| record(row, stamp(row)?, Flags(row.get(6)?)));
-        Ok(found.optional()?)
+        let mut rows = statement.query(params![directory_id, name])?;
+        match rows.next()? {
+            Some(row) => meet(&KnownFile { name, stamp: stamp(row)?, flags: Flags(row.get(6)?), row }),
+            None => Ok(()),
+        }
     }
 
     /// Returns the subdirectories of a directory, sorted by the bytes of their paths.

@@ -1,0 +1,397 @@
+//! Reads files that differ, are new, or are to be verified, and writes down what that says.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::comparison::path_of;
+use super::directory::{Opened, ToRead};
+use super::shared::Shared;
+use super::worker::Worker;
+use crate::disk::{self, CHECKPOINT_BYTES, Directory, Hashed, ReadError, ResumePoint, Watch};
+use crate::domain::change::{Change, Judgement, Verdict, judge};
+use crate::domain::path::join;
+use crate::domain::problem::Class;
+use crate::domain::record::{Flags, Record, Sha256, Stamp};
+use crate::engine::clock;
+use crate::index::{Arrival, Batch, FileRow, Op, Result};
+
+/// A record read again so long after its stamp was first seen is trusted, even if the stamp lies in the future.
+const RACY_OVER_AFTER_MS: i64 = 2_000;
+
+/// Watches a reading: counts it, stops it, and keeps the points from which a large one can go on.
+struct Watching<'a> {
+    shared: &'a Arc<Shared>,
+}
+
+impl Watch for Watching<'_> {
+    fn bytes_read(&mut self, bytes: u64) -> bool {
+        self.shared.context.progress.bytes.fetch_add(bytes, Relaxed);
+        if self.shared.is_verify() {
+            self.shared.verified_bytes.fetch_add(bytes, Relaxed);
+        }
+        !self.shared.is_cancelled() && !self.shared.has_failed()
+    }
+
+    fn checkpoint(&mut self, point: ResumePoint) {
+        if self.shared.spec.plan {
+            return;
+        }
+        // At once and not with the worker's next batch, which waits for this very file.
+        let sent = self.shared.context.writer.send(Batch {
+            run: Arc::clone(&self.shared.run),
+            at_ms: clock::wall().0,
+            ops: vec![Op::HashState { stamp: point.stamp, offset_bytes: point.offset_bytes, state: point.state }],
+            tally: Default::default(),
+        });
+        if let Err(error) = sent {
+            self.shared.fail(error);
+        }
+    }
+
+    fn may_retry(&mut self) -> bool {
+        !self.shared.is_cancelled()
+    }
+}
+
+/// What reading one file came to.
+enum Reading {
+    /// Not read on purpose: a symlink, or a repository without hashes.
+    Stamp(Stamp),
+    Content {
+        hashed: Hashed,
+        started_ns: i64,
+    },
+    Vanished,
+    Cancelled,
+    Problem(Class, String),
+}
+
+impl Worker {
+    /// Reads a part of a directory's files.
+    pub(super) fn read_part(&mut self, opened: &Opened, files: Vec<ToRead>) -> Result<()> {
+        let mut last_read: Option<Vec<u8>> = None;
+        for file in files {
+            if self.shared.is_cancelled() || self.shared.has_failed() {
+                opened.incomplete.store(true, Relaxed);
+                break;
+            }
+            if self.shared.is_budget_used_up() {
+                let before = opened.verify_after().map(<[u8]>::to_vec);
+                *opened.cut_off_after.lock().expect("no one panics while holding this lock") =
+                    Some(last_read.take().or(before).unwrap_or_default());
+                break;
+            }
+            let name = self.shared.has_budget().then(|| file.name.clone());
+            self.read_one(opened, file)?;
+            last_read = name.or(last_read);
+        }
+        self.finish_part(opened)
+    }
+
+    fn read_one(&mut self, opened: &Opened, file: ToRead) -> Result<()> {
+        let reading = self.read(&opened.directory, &file.name, &file.stamp, file.is_symlink)?;
+        let (stamp, content, started_ns) = match reading {
+            Reading::Stamp(stamp) => (stamp, None, None),
+            Reading::Content { hashed, started_ns } => (hashed.stamp, Some(hashed.sha256), Some(started_ns)),
+            Reading::Vanished => {
+                self.shared.vanished.fetch_add(1, Relaxed);
+                opened.troubled.store(true, Relaxed);
+                return Ok(());
+            }
+            Reading::Cancelled => {
+                opened.incomplete.store(true, Relaxed);
+                return Ok(());
+            }
+            Reading::Problem(class, message) => {
+                opened.troubled.store(true, Relaxed);
+                self.sink.problem(join(&opened.path, &file.name), class, message);
+                // It is there: that much is known of a new file.
+                if file.known.is_none() {
+                    self.write_new(opened, &file, file.stamp, None, None);
+                }
+                return Ok(());
+            }
+        };
+        if self.shared.open_problems.in_directory(&opened.path).contains(&file.name) {
+            self.sink.push(Op::CloseProblem { path: join(&opened.path, &file.name) });
+        }
+        if stamp.size_bytes as u64 > CHECKPOINT_BYTES && content.is_some() {
+            self.sink.push(Op::ForgetHashState { inode: stamp.inode });
+        }
+        match &file.known {
+            None => self.write_new(opened, &file, stamp, content, started_ns),
+            Some(old) => self.write_known(opened, &file, old, stamp, content, started_ns)?,
+        }
+        Ok(())
+    }
+
+    /// Reads one file, if it is one that is read.
+    fn read(&mut self, directory: &Directory, name: &[u8], stamp: &Stamp, is_symlink: bool) -> Result<Reading> {
+        if is_symlink || !self.shared.spec.hashing {
+            return Ok(Reading::Stamp(*stamp));
+        }
+        let resume = match stamp.size_bytes as u64 > CHECKPOINT_BYTES {
+            true => self.index.hash_state(self.shared.run.repository, stamp)?,
+            false => None,
+        };
+        let resume = resume.map(|(offset_bytes, state)| ResumePoint { stamp: *stamp, offset_bytes, state });
+        let started_ns = clock::wall_ns();
+        let from_disk = self.shared.is_verify();
+        let mut watching = Watching { shared: &self.shared };
+        Ok(match self.file_reader.hash(directory, name, stamp, from_disk, resume, &mut watching) {
+            Ok(hashed) => {
+                self.sink.tally.bytes_hashed += hashed.stamp.size_bytes;
+                Reading::Content { hashed, started_ns }
+            }
+            Err(ReadError::Vanished) => Reading::Vanished,
+            Err(ReadError::Cancelled) => Reading::Cancelled,
+            Err(ReadError::Unstable) => {
+                Reading::Problem(Class::Unstable, "it changed each time it was read".to_owned())
+            }
+            Err(ReadError::Failed(errno)) => {
+                Reading::Problem(disk::class_of(errno), format!("it cannot be read: {errno}"))
+            }
+        })
+    }
+
+    fn write_new(
+        &mut self,
+        opened: &Opened,
+        file: &ToRead,
+        stamp: Stamp,
+        content: Option<Sha256>,
+        started_ns: Option<i64>,
+    ) {
+        let now_ms = clock::wall().0;
+        let reads = self.shared.spec.hashing && !file.is_symlink;
+        let record = Record {
+            stamp,
+            sha256: content,
+            flags: Flags::default()
+                .set(Flags::SYMLINK, file.is_symlink)
+                .set(Flags::UNREAD, reads && content.is_none())
+                .set(Flags::RACY, started_ns.is_some_and(|started| stamp.is_racy(started))),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            hashed_ms: started_ns.map(|ns| ns.div_euclid(1_000_000)),
+        };
+        self.sink.tally.added += 1;
+        let change = Change {
+            new_size_bytes: Some(stamp.size_bytes),
+            new_sha256: content,
+            ..bare_change(opened, &file.name, Verdict::Added)
+        };
+        self.push_row(opened, &file.name, record, None, Some(change));
+    }
+
+    fn write_known(
+        &mut self,
+        opened: &Opened,
+        file: &ToRead,
+        old: &Record,
+        stamp: Stamp,
+        content: Option<Sha256>,
+        started_ns: Option<i64>,
+    ) -> Result<()> {
+        let damaged = match old.flags.has(Flags::DAMAGED) {
+            true => self.index.damaged_content(opened.id, &file.name)?,
+            false => None,
+        };
+        let was_symlink = old.flags.has(Flags::SYMLINK);
+        let judgement = match was_symlink == file.is_symlink {
+            true => judge(old, &stamp, content.as_ref(), damaged.as_ref()),
+            false => Judgement { verdict: Some(Verdict::Replaced), note: None },
+        };
+        if let (Some(Verdict::Damaged), Some(found)) = (judgement.verdict, content) {
+            return self.write_damage(opened, file, old, stamp, found, damaged, judgement);
+        }
+        if old.flags.has(Flags::DAMAGED) {
+            self.sink.push(Op::Heal { directory_id: opened.id, name: file.name.clone() });
+        }
+        let keeps_stamp = stamp == old.stamp;
+        let racy = started_ns.is_some_and(|started| {
+            let is_over =
+                keeps_stamp && old.hashed_ms.is_some_and(|hashed| started / 1_000_000 - hashed >= RACY_OVER_AFTER_MS);
+            stamp.is_racy(started) && !is_over
+        });
+        let reads = self.shared.spec.hashing && !file.is_symlink;
+        let record = Record {
+            stamp,
+            sha256: if reads { content } else { None },
+            flags: Flags::default()
+                .set(Flags::SYMLINK, file.is_symlink)
+                .set(Flags::RACY, racy)
+                .set(Flags::UNREAD, reads && content.is_none()),
+            created_ms: old.created_ms,
+            updated_ms: if judgement.verdict.is_some() { clock::wall().0 } else { old.updated_ms },
+            hashed_ms: started_ns.map(|ns| ns.div_euclid(1_000_000)),
+        };
+        let is_news = judgement.verdict.is_some()
+            || (record.stamp, record.sha256, record.flags) != (old.stamp, old.sha256, old.flags);
+        // A verify that finds everything as it was says so once per directory.
+        if !is_news {
+            return Ok(());
+        }
+        let change = judgement.verdict.map(|verdict| {
+            self.sink.tally.count(verdict, 1);
+            change_of(opened, &file.name, old, &record, verdict, judgement.note)
+        });
+        self.push_row(opened, &file.name, record, Some(old.stamp.size_bytes), change);
+        Ok(())
+    }
+
+    /// Writes damage, if a second reading from the disk agrees. The recorded hash is kept.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one finding; a struct for one call would hide them")]
+    fn write_damage(
+        &mut self,
+        opened: &Opened,
+        file: &ToRead,
+        old: &Record,
+        stamp: Stamp,
+        found: Sha256,
+        damaged: Option<Sha256>,
+        judgement: Judgement,
+    ) -> Result<()> {
+        let mut watching = Watching { shared: &self.shared };
+        let again = self.file_reader.hash(&opened.directory, &file.name, &stamp, true, None, &mut watching);
+        match again {
+            Err(ReadError::Cancelled) => {
+                opened.incomplete.store(true, Relaxed);
+                return Ok(());
+            }
+            Ok(again) if again.sha256 == found && again.stamp == stamp => {}
+            _ => {
+                opened.troubled.store(true, Relaxed);
+                let message = "two readings in a row gave different content; is the memory or the disk faulty?";
+                self.sink.problem(join(&opened.path, &file.name), Class::Io, message.to_owned());
+                return Ok(());
+            }
+        }
+        self.sink.tally.damaged += 1;
+        if damaged == Some(found) && stamp == old.stamp {
+            return Ok(());
+        }
+        let record = Record {
+            stamp,
+            flags: old.flags.with(Flags::DAMAGED).without(Flags::HELD).without(Flags::RACY),
+            updated_ms: clock::wall().0,
+            ..old.clone()
+        };
+        self.sink.push(Op::Damage { directory_id: opened.id, name: file.name.clone(), found });
+        let change = (damaged != Some(found)).then(|| Change {
+            new_sha256: Some(found),
+            ..change_of(opened, &file.name, old, &record, Verdict::Damaged, judgement.note)
+        });
+        self.push_row(opened, &file.name, record, Some(old.stamp.size_bytes), change);
+        Ok(())
+    }
+
+    fn push_row(
+        &mut self,
+        opened: &Opened,
+        name: &[u8],
+        record: Record,
+        old_size_bytes: Option<i64>,
+        change: Option<Change>,
+    ) {
+        self.sink.push(Op::File(Box::new(FileRow {
+            directory_id: opened.id,
+            name: name.to_vec(),
+            record,
+            old_size_bytes,
+            change,
+            is_arrival: false,
+        })));
+    }
+
+    /// Reads what has arrived and is no proven move. Its change is written when the run has settled.
+    pub(super) fn read_arrivals(&mut self, arrivals: Vec<Arrival>) -> Result<()> {
+        let mut open: Option<(Vec<u8>, Directory)> = None;
+        for arrival in arrivals {
+            if self.shared.is_cancelled() || self.shared.has_failed() {
+                break;
+            }
+            let is_symlink = arrival.record.flags.has(Flags::SYMLINK);
+            if is_symlink || !self.shared.spec.hashing {
+                continue;
+            }
+            self.shared.context.progress.set_current(&arrival.directory);
+            if open.as_ref().is_none_or(|(path, _)| *path != arrival.directory) {
+                open = self.shared.root.directory(&arrival.directory).ok().map(|d| (arrival.directory.clone(), d));
+            }
+            // Gone again: the next run sees it, and the record says that it is unread.
+            let Some((_, directory)) = &open else { continue };
+            self.read_arrival(directory, arrival)?;
+            self.sink.flush_if_full()?;
+        }
+        Ok(())
+    }
+
+    fn read_arrival(&mut self, directory: &Directory, arrival: Arrival) -> Result<()> {
+        let old = &arrival.record;
+        match self.read(directory, &arrival.name, &old.stamp, false)? {
+            Reading::Content { hashed, started_ns } => {
+                if self.shared.open_problems.in_directory(&arrival.directory).contains(&arrival.name) {
+                    self.sink.push(Op::CloseProblem { path: join(&arrival.directory, &arrival.name) });
+                }
+                let is_final = self.shared.arrivals_are_final.load(Relaxed);
+                let record = Record {
+                    stamp: hashed.stamp,
+                    sha256: Some(hashed.sha256),
+                    flags: old
+                        .flags
+                        .without(Flags::UNREAD)
+                        .set(Flags::ARRIVAL, !is_final)
+                        .set(Flags::RACY, hashed.stamp.is_racy(started_ns)),
+                    hashed_ms: Some(started_ns.div_euclid(1_000_000)),
+                    ..old.clone()
+                };
+                self.sink.push(Op::File(Box::new(FileRow {
+                    directory_id: arrival.directory_id,
+                    name: arrival.name,
+                    record,
+                    old_size_bytes: Some(old.stamp.size_bytes),
+                    change: None,
+                    is_arrival: false,
+                })));
+            }
+            Reading::Problem(class, message) => {
+                self.sink.problem(join(&arrival.directory, &arrival.name), class, message);
+            }
+            Reading::Stamp(_) | Reading::Vanished | Reading::Cancelled => {}
+        }
+        Ok(())
+    }
+}
+
+fn bare_change(opened: &Opened, name: &[u8], verdict: Verdict) -> Change {
+    Change {
+        verdict,
+        path: path_of(&opened.path, name),
+        old_path: None,
+        directory_files: None,
+        old_size_bytes: None,
+        new_size_bytes: None,
+        old_sha256: None,
+        new_sha256: None,
+        note: None,
+    }
+}
+
+fn change_of(
+    opened: &Opened,
+    name: &[u8],
+    old: &Record,
+    new: &Record,
+    verdict: Verdict,
+    note: Option<&'static str>,
+) -> Change {
+    Change {
+        old_size_bytes: Some(old.stamp.size_bytes),
+        new_size_bytes: Some(new.stamp.size_bytes),
+        old_sha256: old.sha256,
+        new_sha256: new.sha256,
+        note,
+        ..bare_change(opened, name, verdict)
+    }
+}

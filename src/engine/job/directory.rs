@@ -1,0 +1,398 @@
+//! Looks at one directory: opens it, lists it, compares the listing with what is known, and finds what must be read.
+
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use super::comparison::Comparison;
+use super::shared::Shared;
+use super::sink::Sink;
+use super::stack::Work;
+use super::worker::Worker;
+use crate::disk::{self, Directory, EntryKind, LeftOut, Listing};
+use crate::domain::guard::Reason;
+use crate::domain::path::join;
+use crate::domain::record::{Record, Stamp};
+use crate::domain::run::Kind;
+use crate::engine::clock;
+use crate::index::{DirectoryRow, KnownDirectory, Op, Result};
+use rustix::io::Errno;
+
+/// How far a look at a directory goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// It and everything below.
+    Tree,
+    /// It, and below only what is new: every known directory comes by itself.
+    Listed,
+    /// As `Listed`, if its stamp moved or its newest file is recent.
+    Changed,
+    /// As `Listed`, if its stamp moved since this run listed it.
+    Moved,
+    /// Only these names in it.
+    Names(Vec<Vec<u8>>),
+}
+
+/// A directory to look at.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub path: Vec<u8>,
+    pub parent_id: i64,
+    pub known: Option<KnownDirectory>,
+    pub scope: Scope,
+}
+
+/// A directory that is being looked at, shared by the workers that read its files.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub directory: Directory,
+    pub id: i64,
+    pub path: Vec<u8>,
+    known: Option<KnownDirectory>,
+    /// Written when the last part has been read: a row that says "listed" must not be there before the records.
+    row: Mutex<Option<Box<DirectoryRow>>>,
+    parts: AtomicUsize,
+    /// Something in it could not be settled: an incremental run looks again, whatever the stamps say.
+    pub troubled: AtomicBool,
+    /// Cancelled before its end: nothing is said of it.
+    pub incomplete: AtomicBool,
+    /// A verify stopped before its end, after this name.
+    pub cut_off_after: Mutex<Option<Vec<u8>>>,
+}
+
+/// A file whose content must be read, or whose stamp differs.
+#[derive(Debug)]
+pub(super) struct ToRead {
+    pub name: Vec<u8>,
+    pub stamp: Stamp,
+    pub is_symlink: bool,
+    pub known: Option<Record>,
+}
+
+/// Files and bytes from which the reading of one directory is shared among workers.
+pub(super) const FILES_PER_PART: usize = 256;
+const BYTES_PER_PART: i64 = 8 << 20;
+
+impl Opened {
+    /// Returns the name after which a verify goes on in this directory.
+    pub fn verify_after(&self) -> Option<&[u8]> {
+        self.known.as_ref().and_then(|known| known.verify_after.as_deref())
+    }
+}
+
+impl Worker {
+    pub(super) fn look_at(&mut self, target: Target) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        shared.context.progress.set_current(&target.path);
+        let listing_started_ns = clock::wall_ns();
+        let directory = match shared.root.directory(&target.path) {
+            Ok(directory) => directory,
+            // Its parent's stamp has moved, and tells.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+                shared.vanished.fetch_add(1, Relaxed);
+                return Ok(());
+            }
+            Err(errno) => return self.cannot_list(&target, errno),
+        };
+        if self.is_left_out(&target, &directory) {
+            return Ok(());
+        }
+        let mount = match directory.is_mount_point && !target.path.is_empty() {
+            true => directory.identity().ok().map(|identity| identity.to_text()),
+            false => None,
+        };
+        let target = self.recognise_moved(target, &directory)?;
+        if let Some(reason) = self.mount_changed(&target, mount.as_deref())? {
+            let known = target.known.as_ref().expect("only a known directory can have changed");
+            self.sink.push(Op::Park {
+                directory_id: known.id,
+                parent_id: known.parent_id,
+                name: None,
+                reason: Some(reason),
+            });
+            return Ok(());
+        }
+        if is_as_before(&shared, &target, &directory.stamp) {
+            return Ok(());
+        }
+        if let Err(errno) = self.listing.read(&directory, &target.path, &shared.filter, &shared.own) {
+            return self.cannot_list(&target, errno);
+        }
+        self.compare(target, directory, mount, listing_started_ns)
+    }
+
+    /// Tells whether the directory itself does not belong to the repository.
+    fn is_left_out(&mut self, target: &Target, directory: &Directory) -> bool {
+        let rule = if self.shared.own.contains(directory.device, directory.stamp.inode) {
+            LeftOut::OwnFiles
+        } else if directory.is_mount_point && !target.path.is_empty() && self.shared.filter.one_file_system {
+            LeftOut::OtherFileSystem
+        } else {
+            return false;
+        };
+        self.listing.left_out.count(rule);
+        true
+    }
+
+    /// Reports a directory that cannot be listed. Its records stay (invariant 2), and are no longer vouched for.
+    fn cannot_list(&mut self, target: &Target, errno: Errno) -> Result<()> {
+        let class = disk::class_of(errno);
+        self.sink.problem(target.path.clone(), class, format!("directory cannot be listed: {errno}"));
+        let since_ms = self.shared.started_ms;
+        match &target.known {
+            Some(known) if known.unseen_since_ms.is_some() => {}
+            Some(_) => self.sink.push(Op::Unseen { path: target.path.clone(), since_ms }),
+            None if self.shared.spec.kind == Kind::Cleanup => {}
+            None => self.sink.push(Op::Directory(Box::new(DirectoryRow {
+                id: self.shared.next_directory_id(),
+                parent_id: target.parent_id,
+                path: target.path.clone(),
+                unseen_since_ms: Some(since_ms),
+                ..DirectoryRow::default()
+            }))),
+        }
+        self.sink.flush_if_full()
+    }
+
+    /// Finds out whether a directory that is new here is a known one that was moved with all that is in it.
+    ///
+    /// Only if nothing stands at its old place any more: a row belongs to its path as long as a directory is there.
+    fn recognise_moved(&mut self, mut target: Target, directory: &Directory) -> Result<Target> {
+        let shared = &self.shared;
+        let stamp = &directory.stamp;
+        let is_possible = target.known.is_none() && !shared.is_first && shared.spec.kind != Kind::Cleanup;
+        if !is_possible || stamp.born_ns == 0 || target.path.is_empty() {
+            return Ok(target);
+        }
+        let candidate = self.index.known_directory_by_inode(shared.run.repository, stamp.inode, stamp.born_ns)?;
+        let Some(mut known) = candidate.filter(|known| known.path != target.path && !known.path.is_empty()) else {
+            return Ok(target);
+        };
+        if !matches!(shared.root.directory(&known.path), Err(Errno::NOENT | Errno::NOTDIR)) {
+            return Ok(target);
+        }
+        let mut claimed = shared.claimed.lock().expect("no one panics while holding this lock");
+        if !claimed.insert(known.id) {
+            return Ok(target);
+        }
+        drop(claimed);
+        let old_path = std::mem::replace(&mut known.path, target.path.clone());
+        known.parent_id = target.parent_id;
+        if known.is_held {
+            self.sink.push(Op::Lapse { path: old_path.clone() });
+        }
+        self.sink.push(Op::MoveDirectory {
+            id: known.id,
+            parent_id: target.parent_id,
+            old_path,
+            new_path: target.path.clone(),
+        });
+        // Its parent's row must not wait for this one: other workers may compare the parent meanwhile.
+        self.sink.flush()?;
+        target.known = Some(known);
+        Ok(target)
+    }
+
+    /// Returns why a directory is not the place that it was: no mount any more, or another one.
+    fn mount_changed(&self, target: &Target, mount: Option<&str>) -> Result<Option<Reason>> {
+        let Some(known) = &target.known else { return Ok(None) };
+        if self.shared.adopts_mounts {
+            return Ok(None);
+        }
+        Ok(match (known.mount.as_deref(), mount) {
+            (None, None) => None,
+            (Some(before), Some(now)) => {
+                let same = match (disk::Identity::parse(before), disk::Identity::parse(now)) {
+                    (Some(before), Some(now)) => before.is_same_place(&now),
+                    _ => before == now,
+                };
+                (!same).then_some(Reason::FilesystemChanged)
+            }
+            (Some(_), None) => Some(Reason::MountMissing),
+            // Mounted over: what was recorded lies below, out of sight.
+            (None, Some(_)) => {
+                self.index.has_records(self.shared.run.repository, &target.path)?.then_some(Reason::FilesystemChanged)
+            }
+        })
+    }
+
+    /// Compares a listing with what is known, and reads what differs or hands it out to be read.
+    fn compare(&mut self, target: Target, directory: Directory, mount: Option<String>, started_ns: i64) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let id = target.known.as_ref().map_or_else(|| shared.next_directory_id(), |known| known.id);
+        if shared.relisting.load(Relaxed) {
+            shared.relisted.fetch_add(1, Relaxed);
+            self.sink.push(Op::Unpark { directory_id: id });
+        } else {
+            self.count(&target);
+        }
+        // Rows of a large directory go out in parts. Its own row must stand first: file rows without one would fall to
+        // whichever directory gets this number after a kill.
+        if target.known.is_none() && self.listing.entries().len() > FILES_PER_PART {
+            let row = DirectoryRow { id, parent_id: target.parent_id, path: target.path.clone(), ..Default::default() };
+            self.sink.push(Op::Directory(Box::new(row)));
+        }
+        let emptied = self.has_become_empty(&target, &directory)?;
+        let comparison = Comparison { shared: &shared, target: &target, id, emptied };
+        let found = comparison.run(&self.index, &mut self.sink, &self.listing)?;
+        close_problems(&shared, &mut self.sink, &target, &self.listing);
+        shared.stack.push(found.below.into_iter().rev().map(Work::Directory));
+        let row = row_of(&shared, &target, &directory, id, mount, found.newest_ns, started_ns);
+        let opened = Opened {
+            directory,
+            id,
+            path: target.path,
+            known: target.known,
+            row: Mutex::new(row.map(Box::new)),
+            parts: AtomicUsize::new(1),
+            troubled: AtomicBool::new(found.troubled),
+            incomplete: AtomicBool::new(false),
+            cut_off_after: Mutex::new(None),
+        };
+        self.read_all(opened, found.to_read)
+    }
+
+    fn count(&mut self, target: &Target) {
+        let looked_at = match &target.scope {
+            Scope::Names(names) => names.len(),
+            _ => self.listing.entries().iter().filter(|entry| entry.kind != EntryKind::Directory).count(),
+        };
+        self.sink.tally.directories += 1;
+        self.sink.tally.scanned += looked_at as i64;
+        self.shared.context.progress.files.fetch_add(looked_at as u64, Relaxed);
+    }
+
+    /// Tells whether the root or a mounted directory shows nothing at all where files were recorded.
+    fn has_become_empty(&self, target: &Target, directory: &Directory) -> Result<bool> {
+        let is_place = target.path.is_empty() || directory.is_mount_point;
+        if !is_place || !self.listing.entries().is_empty() || target.known.is_none() {
+            return Ok(false);
+        }
+        self.index.has_records(self.shared.run.repository, &target.path)
+    }
+
+    /// Reads a directory's files here, or shares a large one among the workers.
+    fn read_all(&mut self, opened: Opened, to_read: Vec<ToRead>) -> Result<()> {
+        let bytes: i64 = to_read.iter().fold(0, |sum, file| sum.saturating_add(file.stamp.size_bytes));
+        // A verify with a budget goes by name, so that the next one knows where to go on.
+        let stays_here = self.shared.has_budget() || (to_read.len() <= FILES_PER_PART && bytes <= BYTES_PER_PART);
+        if stays_here || to_read.len() == 1 {
+            return self.read_part(&Arc::new(opened), to_read);
+        }
+        let mut parts: Vec<Vec<ToRead>> = Vec::new();
+        let mut part_bytes = 0;
+        for file in to_read {
+            let is_full = parts.last().is_none_or(|part| part.len() >= FILES_PER_PART) || part_bytes >= BYTES_PER_PART;
+            if is_full {
+                parts.push(Vec::new());
+                part_bytes = 0;
+            }
+            part_bytes += file.stamp.size_bytes;
+            parts.last_mut().expect("one was pushed").push(file);
+        }
+        opened.parts.store(parts.len(), Relaxed);
+        let opened = Arc::new(opened);
+        // The other workers' rows must not overtake the directory's own.
+        self.sink.flush()?;
+        self.shared.stack.push(parts.into_iter().rev().map(|part| Work::Files(Arc::clone(&opened), part)));
+        Ok(())
+    }
+
+    /// Ends one part of a directory; the last one writes the directory's row.
+    pub(super) fn finish_part(&mut self, opened: &Opened) -> Result<()> {
+        if opened.parts.load(Relaxed) > 1 {
+            // What this worker found must be on its way before another one may write "listed".
+            self.sink.flush()?;
+        }
+        if opened.parts.fetch_sub(1, AcqRel) != 1 || opened.incomplete.load(Relaxed) {
+            return Ok(());
+        }
+        let row = opened.row.lock().expect("no one panics while holding this lock").take();
+        let Some(mut row) = row else { return Ok(()) };
+        if opened.troubled.load(Relaxed) {
+            row.newest_ns = i64::MAX;
+        }
+        if let Some(name) = opened.cut_off_after.lock().expect("no one panics while holding this lock").take() {
+            row.verified_ms = opened.known.as_ref().and_then(|known| known.verified_ms);
+            row.verify_after = Some(name);
+        }
+        if opened.known.as_ref().is_none_or(|known| differs(known, &row)) {
+            if opened.known.as_ref().is_some_and(|known| known.is_held) {
+                self.sink.push(Op::Lapse { path: opened.path.clone() });
+            }
+            self.sink.push(Op::Directory(row));
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a directory need not be listed.
+fn is_as_before(shared: &Shared, target: &Target, stamp: &Stamp) -> bool {
+    let Some(known) = &target.known else { return false };
+    let is_unmoved = known.listed == Some((stamp.mtime_ns, stamp.ctime_ns));
+    match target.scope {
+        Scope::Moved => is_unmoved,
+        Scope::Changed => {
+            let window_ns = i64::try_from(shared.spec.window.as_nanos()).unwrap_or(i64::MAX);
+            let window_start_ns = shared.started_ms.saturating_mul(1_000_000).saturating_sub(window_ns);
+            is_unmoved && known.unseen_since_ms.is_none() && !known.is_held && known.newest_ns < window_start_ns
+        }
+        Scope::Tree | Scope::Listed | Scope::Names(_) => false,
+    }
+}
+
+/// Returns the row that says "listed to its end"; `None` for a look that does not say so.
+fn row_of(
+    shared: &Shared,
+    target: &Target,
+    directory: &Directory,
+    id: i64,
+    mount: Option<String>,
+    newest_ns: i64,
+    started_ns: i64,
+) -> Option<DirectoryRow> {
+    // A cleanup passes over what is new: its listing must not make an incremental run pass over it too.
+    if matches!(target.scope, Scope::Names(_)) || shared.spec.kind == Kind::Cleanup {
+        return None;
+    }
+    let stamp = &directory.stamp;
+    let known = target.known.as_ref();
+    let verified_ms = if shared.is_verify() { Some(shared.started_ms) } else { known.and_then(|k| k.verified_ms) };
+    Some(DirectoryRow {
+        id,
+        parent_id: target.parent_id,
+        path: target.path.clone(),
+        inode: stamp.inode,
+        born_ns: stamp.born_ns,
+        // Invariant 5: a name that came in the same tick leaves the same stamp.
+        listed: (!stamp.is_racy(started_ns)).then_some((stamp.mtime_ns, stamp.ctime_ns)),
+        newest_ns,
+        mount,
+        unseen_since_ms: None,
+        verified_ms,
+        verify_after: if shared.is_verify() { None } else { known.and_then(|k| k.verify_after.clone()) },
+    })
+}
+
+fn differs(known: &KnownDirectory, row: &DirectoryRow) -> bool {
+    known.is_held
+        || known.unseen_since_ms.is_some()
+        || (known.inode, known.born_ns, known.listed, known.newest_ns)
+            != (row.inode, row.born_ns, row.listed, row.newest_ns)
+        || (&known.mount, known.verified_ms, &known.verify_after) != (&row.mount, row.verified_ms, &row.verify_after)
+}
+
+/// Closes the problems of names that are there no more, and of the directory itself: it could be listed.
+///
+/// Names that are there close theirs when they have been handled.
+fn close_problems(shared: &Shared, sink: &mut Sink, target: &Target, listing: &Listing) {
+    if shared.open_problems.has(&target.path) {
+        sink.push(Op::CloseProblem { path: target.path.clone() });
+    }
+    for name in shared.open_problems.in_directory(&target.path) {
+        let is_there = listing.entries().binary_search_by(|entry| listing.name(entry).cmp(name)).is_ok();
+        if !is_there && !matches!(target.scope, Scope::Names(_)) {
+            sink.push(Op::CloseProblem { path: join(&target.path, name) });
+        }
+    }
+}

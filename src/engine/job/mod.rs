@@ -1,0 +1,19 @@
+//! A job: one run over one repository. Workers share a stack of directories; what they find goes to the writer; at the
+//! end the run settles: moves are paired, removals pass the guard, and the run vouches for what it saw.
+//!
+//! Every kind of run is this same job over another set of directories.
+
+mod comparison;
+mod content;
+mod directory;
+mod open_run;
+mod outcome;
+mod settle;
+mod shared;
+mod sink;
+mod stack;
+mod targets;
+mod worker;
+
+pub use outcome::{Finished, run};
+pub use shared::{JobContext, JobSpec};

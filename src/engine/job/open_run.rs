@@ -1,0 +1,114 @@
+//! The guard object of a run: its start is written before any work, and whatever ends it, it is closed with an outcome.
+
+use super::shared::{JobContext, JobSpec};
+use crate::domain::moment::Timestamp;
+use crate::domain::problem::Class;
+use crate::domain::report::{Run, StoredChange};
+use crate::domain::run::{Outcome, Trigger};
+use crate::engine::clock::{self, Stopwatch};
+use crate::engine::protocol::PLAN_CHANGES;
+use crate::engine::resources::Resources;
+use crate::index::{CloseRun, NewRun, Result, RunContext, Writer};
+
+/// How a run ends.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    pub outcome: Outcome,
+    pub error: Option<(Class, String)>,
+    /// Set by a full run that reached its last directory.
+    pub vouches_from_ms: Option<i64>,
+}
+
+impl Ending {
+    pub fn failed(class: Class, message: impl Into<String>) -> Ending {
+        Ending { outcome: Outcome::Failed, error: Some((class, message.into())), vouches_from_ms: None }
+    }
+}
+
+/// A run that has begun. Dropped without an ending (a bug), it is closed as failed.
+#[derive(Debug)]
+pub(super) struct OpenRun {
+    writer: Writer,
+    pub context: RunContext,
+    pub started_at: Timestamp,
+    stopwatch: Stopwatch,
+    before: Resources,
+    note: Option<String>,
+    is_plan: bool,
+    is_closed: bool,
+}
+
+impl OpenRun {
+    /// Writes down that a run begins.
+    pub fn open(spec: &JobSpec, context: &JobContext) -> Result<OpenRun> {
+        let started_at = clock::wall();
+        let triggers: Vec<&str> = spec.triggers.iter().copied().map(Trigger::as_str).collect();
+        let run = context.writer.open_run(NewRun {
+            run_id: spec.run_id.clone(),
+            repository: spec.repository.id,
+            name: spec.repository.name.clone(),
+            kind: spec.kind,
+            trigger: triggers.join(" "),
+            started_ms: started_at.0,
+            instance: context.instance.clone(),
+            metadata: spec.note.as_ref().map(|note| serde_json::json!({ "note": note }).to_string()),
+            is_plan: spec.plan,
+        })?;
+        Ok(OpenRun {
+            writer: context.writer.clone(),
+            context: run,
+            started_at,
+            stopwatch: Stopwatch::start(),
+            before: Resources::now(),
+            note: spec.note.clone(),
+            is_plan: spec.plan,
+            is_closed: false,
+        })
+    }
+
+    /// Writes down how it ended, and returns its row. A plan is undone instead, and returns what it would have changed.
+    pub fn close(mut self, ending: Ending) -> Result<(Run, Vec<StoredChange>)> {
+        self.is_closed = true;
+        let closed = self.writer.close_run(&self.context, self.closing(ending));
+        match self.is_plan {
+            true => self.writer.end_plan(&self.context, PLAN_CHANGES),
+            false => Ok((closed?, Vec::new())),
+        }
+    }
+
+    fn closing(&self, ending: Ending) -> CloseRun {
+        CloseRun {
+            outcome: ending.outcome,
+            ended_ms: clock::wall().0,
+            duration_ms: i64::try_from(self.stopwatch.elapsed_ms()).unwrap_or(i64::MAX),
+            error_class: ending.error.as_ref().map(|(class, _)| class.as_str()),
+            error_message: ending.error.map(|(_, message)| message),
+            metadata: Some(self.metadata()),
+            vouches_from_ms: ending.vouches_from_ms,
+        }
+    }
+
+    fn metadata(&self) -> String {
+        let now = Resources::now();
+        serde_json::json!({
+            "note": self.note,
+            "cpu_ms": now.cpu_ms.saturating_sub(self.before.cpu_ms),
+            "peak_memory_bytes": now.peak_memory_bytes,
+            "written_bytes": now.written_bytes.saturating_sub(self.before.written_bytes),
+        })
+        .to_string()
+    }
+}
+
+impl Drop for OpenRun {
+    fn drop(&mut self) {
+        if self.is_closed {
+            return;
+        }
+        let ending = Ending::failed(Class::Internal, "the run ended without an outcome; this is a bug");
+        // Nobody is left to tell; the next start finds the run open and closes it as interrupted.
+        if let Err(error) = self.writer.close_run(&self.context, self.closing(ending)) {
+            tracing::error!(%error, "a run could not be closed");
+        }
+    }
+}

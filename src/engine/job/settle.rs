@@ -1,0 +1,168 @@
+//! The end of a run: what moved meanwhile is listed again, moves are paired, arrivals are read, removals pass the guard.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::directory::Scope;
+use super::shared::Shared;
+use super::stack::{Source, Work};
+use super::targets::known_directories;
+use super::worker::run_round;
+use crate::domain::amount::plural;
+use crate::domain::guard::Reason;
+use crate::domain::run::Kind;
+use crate::engine::clock;
+use crate::index::{HoldResult, Parked, Result};
+
+/// How often directories whose stamp keeps moving are listed again before a run settles.
+const RELISTINGS: usize = 3;
+/// How many arrivals are taken from the index at once.
+const ARRIVALS_AT_ONCE: usize = 128;
+
+/// What settling came to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settled {
+    /// What waits for a person's decision, if anything does.
+    pub held: Option<HoldResult>,
+}
+
+/// Settles a run whose last directory has been looked at.
+///
+/// # Errors
+/// Those of the index; what was parked is then forgotten, and nothing is removed.
+pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
+    let writer = &shared.context.writer;
+    let mut has_parked = writer.has_parked(&shared.run)?;
+    let moved_meanwhile = shared.vanished.load(Relaxed) > 0;
+    if (has_parked || moved_meanwhile) && !shared.spec.plan && shared.spec.kind != Kind::Single {
+        relist(shared)?;
+        has_parked = writer.has_parked(&shared.run)?;
+    }
+    if is_over(shared) {
+        return Ok(Settled::default());
+    }
+    if has_parked && root_has_changed(shared) {
+        // Unmounted in the middle of the run: what was not found proves nothing.
+        writer.forget_parked(&shared.run)?;
+        let held = writer.hold_root(&shared.run, Reason::FilesystemChanged, clock::wall().0)?;
+        shared.log("the root is not the one that this run began with: nothing is removed".to_owned());
+        return Ok(Settled { held: Some(held) });
+    }
+    if has_parked {
+        let moved = writer.match_moves_by_inode(&shared.run, clock::wall().0)?;
+        if moved > 0 {
+            shared.log(format!("{} moved, proven by inode, size and times: not read again", files(moved)));
+        }
+    }
+    let parked = if has_parked { writer.count_parked(&shared.run)? } else { Parked::default() };
+    shared.arrivals_are_final.store(parked.entries == 0, Relaxed);
+    read_arrivals(shared)?;
+    if is_over(shared) {
+        return Ok(Settled::default());
+    }
+    if parked.free_files + parked.bound_files > 0 {
+        let moved = writer.match_moves_by_content(&shared.run, clock::wall().0)?;
+        if moved > 0 {
+            shared.log(format!("{} moved, found by content", files(moved)));
+        }
+    }
+    if !shared.is_first {
+        writer.finish_arrivals(&shared.run, clock::wall().0)?;
+    }
+    let held = if parked.entries > 0 { decide(shared)? } else { None };
+    Ok(Settled { held })
+}
+
+fn files(count: u64) -> String {
+    plural(count, "file", "files")
+}
+
+fn is_over(shared: &Shared) -> bool {
+    shared.is_cancelled() || shared.has_failed()
+}
+
+/// Lists again every directory whose stamp moved since it was listed, until none does or it was tried often enough.
+fn relist(shared: &Arc<Shared>) -> Result<()> {
+    shared.relisting.store(true, Relaxed);
+    for _ in 0..RELISTINGS {
+        if is_over(shared) {
+            break;
+        }
+        let before = shared.relisted.load(Relaxed);
+        shared.vanished.store(0, Relaxed);
+        let source = known_directories(shared, false, Scope::Moved)?;
+        shared.stack.begin(Vec::new(), Some(source));
+        run_round(shared, shared.spec.workers);
+        // So that the next round compares with what this one wrote.
+        shared.context.writer.has_parked(&shared.run)?;
+        let relisted = shared.relisted.load(Relaxed) - before;
+        if relisted == 0 {
+            break;
+        }
+        shared.log(format!("{} moved during the run and listed again", plural(relisted, "directory", "directories")));
+    }
+    shared.relisting.store(false, Relaxed);
+    Ok(())
+}
+
+fn root_has_changed(shared: &Shared) -> bool {
+    let began = shared.root.directory(b"").and_then(|directory| directory.identity());
+    match (began, crate::disk::Root::identity_now(shared.root.path())) {
+        (Ok(began), Ok(now)) => !began.is_same_place(&now),
+        _ => true,
+    }
+}
+
+/// Reads every arrival that is no proven move, in parts that are taken from the index as workers come for them.
+fn read_arrivals(shared: &Arc<Shared>) -> Result<()> {
+    if shared.is_first {
+        return Ok(());
+    }
+    let theirs = (shared.context.writer.clone(), Arc::clone(&shared.run));
+    let mut after = 0;
+    let source: Source = Box::new(move || {
+        let (writer, run) = &theirs;
+        let arrivals = writer.arrivals(run, after, ARRIVALS_AT_ONCE)?;
+        let Some(last) = arrivals.last() else { return Ok(None) };
+        after = last.id;
+        Ok(Some(vec![Work::Arrivals(arrivals)]))
+    });
+    shared.stack.begin(Vec::new(), Some(source));
+    run_round(shared, shared.spec.workers);
+    Ok(())
+}
+
+/// Lets the guard decide on what is still parked.
+fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
+    let writer = &shared.context.writer;
+    let parked = writer.count_parked(&shared.run)?;
+    let now_ms = clock::wall().0;
+    if parked.entries == 0 {
+        return Ok(None);
+    }
+    if shared.spec.accept_removals {
+        shared
+            .log(format!("removals were accepted: {} removed", files((parked.free_files + parked.bound_files) as u64)));
+        writer.remove_parked(&shared.run, true, now_ms)?;
+        return Ok(None);
+    }
+    let total = shared.spec.repository.total_files.max(0) as u64;
+    let limits = shared.spec.limits;
+    if limits.allow(parked.free_files as u64, total) {
+        writer.remove_parked(&shared.run, false, now_ms)?;
+        if parked.bound_files == 0 {
+            return Ok(None);
+        }
+    } else {
+        shared.log(format!(
+            "guard: {} of {} are gone, more than {} % and more than {}: held",
+            files(parked.free_files as u64),
+            total,
+            limits.max_removed_percent,
+            files(limits.max_removed_files)
+        ));
+    }
+    let held = writer.hold_parked(&shared.run, Reason::MassRemoval, now_ms)?;
+    shared.log(format!("{} held until someone decides", files(held.undecided_files.max(0) as u64)));
+    Ok(Some(held))
+}

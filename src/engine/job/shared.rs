@@ -1,0 +1,126 @@
+//! What all workers of a job share.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::stack::Stack;
+use crate::disk::{Filter, LeftOutCounts, OwnFiles, Root};
+use crate::domain::guard::Limits;
+use crate::domain::path::RelPath;
+use crate::domain::report::Repository;
+use crate::domain::run::{Kind, Trigger};
+use crate::engine::progress::Progress;
+use crate::index::{IndexError, OpenProblems, RunContext, Writer};
+
+/// What a job is to do.
+#[derive(Clone, Debug)]
+pub struct JobSpec {
+    pub run_id: String,
+    pub repository: Repository,
+    pub kind: Kind,
+    pub triggers: Vec<Trigger>,
+    /// For `single`.
+    pub paths: Vec<RelPath>,
+    pub only_problems: bool,
+    pub accept_removals: bool,
+    pub plan: bool,
+    pub max_bytes: Option<u64>,
+    pub max_time: Option<Duration>,
+    pub window: Duration,
+    pub note: Option<String>,
+    pub limits: Limits,
+    pub hashing: bool,
+    pub workers: usize,
+}
+
+/// What a job works with.
+#[derive(Clone, Debug)]
+pub struct JobContext {
+    pub writer: Writer,
+    pub index_path: PathBuf,
+    pub data_directory: PathBuf,
+    pub next_directory_id: Arc<AtomicI64>,
+    pub cancel: Arc<AtomicBool>,
+    pub progress: Arc<Progress>,
+    pub instance: String,
+    /// Someone looks at the progress: a first run counts ahead for them.
+    pub counts_ahead: bool,
+}
+
+/// One job's state, shared by its workers.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub spec: JobSpec,
+    pub context: JobContext,
+    pub run: Arc<RunContext>,
+    pub started_ms: i64,
+    pub root: Root,
+    pub filter: Filter,
+    pub own: OwnFiles,
+    pub stack: Stack,
+    pub open_problems: OpenProblems,
+    /// No full run has reached its last directory yet: what is new cannot be a move, and is read at once.
+    pub is_first: bool,
+    /// Mount points may be written down as they are: the library was moved, or a person accepted.
+    pub adopts_mounts: bool,
+    /// Rows of moved directories that a worker has given a new place.
+    pub claimed: Mutex<HashSet<i64>>,
+    /// Directories or files that went away between being listed and being looked at.
+    pub vanished: AtomicU64,
+    /// Bytes that a budgeted verify has read.
+    pub verified_bytes: AtomicU64,
+    /// Asked-for paths that are neither on disk nor in the index.
+    pub unmet: Mutex<Vec<Vec<u8>>>,
+    pub left_out: Mutex<LeftOutCounts>,
+    /// The error that stops the job: of the index, as a path's trouble is a problem.
+    pub error: Mutex<Option<IndexError>>,
+    /// Listing again what moved while the run went on: counts nothing twice.
+    pub relisting: AtomicBool,
+    pub relisted: AtomicU64,
+    /// Nothing can be a move any more: arrivals are finished as they are read.
+    pub arrivals_are_final: AtomicBool,
+    /// The thread that counts ahead is still wanted.
+    pub counting: AtomicBool,
+}
+
+impl Shared {
+    pub fn is_cancelled(&self) -> bool {
+        self.context.cancel.load(Relaxed)
+    }
+
+    /// Tells whether workers should stop: cancelled, failed, or the budget of a verify is used up.
+    pub fn should_stop(&self) -> bool {
+        self.is_cancelled() || self.has_failed() || self.is_budget_used_up()
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.stack.is_closed()
+    }
+
+    pub fn fail(&self, error: IndexError) {
+        let mut first = self.error.lock().expect("no one panics while holding this lock");
+        first.get_or_insert(error);
+        self.stack.close();
+    }
+
+    pub fn has_budget(&self) -> bool {
+        self.spec.max_bytes.is_some() || self.spec.max_time.is_some()
+    }
+
+    pub fn is_budget_used_up(&self) -> bool {
+        self.spec.max_bytes.is_some_and(|most| self.verified_bytes.load(Relaxed) >= most)
+            || self.spec.max_time.is_some_and(|most| self.context.progress.elapsed_ms() >= most.as_millis() as u64)
+    }
+
+    pub fn is_verify(&self) -> bool {
+        self.spec.kind == Kind::Verify
+    }
+
+    pub fn next_directory_id(&self) -> i64 {
+        self.context.next_directory_id.fetch_add(1, Relaxed)
+    }
+}

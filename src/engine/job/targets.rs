@@ -1,0 +1,83 @@
+//! Which directories a run looks at first: the root, every known directory, or those that were named.
+
+use std::sync::Arc;
+
+use super::directory::{Scope, Target};
+use super::shared::Shared;
+use super::stack::{Source, Work};
+use crate::domain::path::RelPath;
+use crate::domain::run::Kind;
+use crate::index::{IndexError, KnownDirectory, Reader, Result};
+
+/// How many directories are taken from the index at once.
+const DIRECTORIES_AT_ONCE: usize = 64;
+
+/// Returns the first work of a run, and where more comes from.
+pub(super) fn first_work(shared: &Arc<Shared>, reader: &Reader) -> Result<(Vec<Work>, Option<Source>)> {
+    let id = shared.run.repository;
+    let root = || -> Result<Target> {
+        let known = reader.known_directory(id, b"")?;
+        Ok(Target { path: Vec::new(), parent_id: 0, known, scope: Scope::Tree })
+    };
+    // What has never been looked at to its end cannot be looked at in parts.
+    let kind = if shared.is_first && shared.spec.kind != Kind::Single { Kind::Full } else { shared.spec.kind };
+    Ok(match kind {
+        Kind::Full | Kind::Cleanup => (vec![Work::Directory(root()?)], None),
+        Kind::Incremental => (Vec::new(), Some(known_directories(shared, false, Scope::Changed)?)),
+        Kind::Verify => (Vec::new(), Some(known_directories(shared, true, Scope::Listed)?)),
+        Kind::Single | Kind::Realtime => {
+            let mut work = Vec::new();
+            for path in named_paths(shared, reader)? {
+                work.push(Work::Directory(target_of(shared, reader, &path)?));
+            }
+            (work, None)
+        }
+    })
+}
+
+/// Returns a source of all directories that the index knows, in parts.
+pub(super) fn known_directories(shared: &Arc<Shared>, longest_unread_first: bool, scope: Scope) -> Result<Source> {
+    let reader = Reader::open(&shared.context.index_path)?
+        .ok_or_else(|| IndexError::Stopped("the index file has gone".to_owned()))?;
+    let mut ids = reader.directory_ids(shared.run.repository, longest_unread_first)?.into_iter();
+    Ok(Box::new(move || {
+        let mut work = Vec::new();
+        for id in ids.by_ref().take(DIRECTORIES_AT_ONCE) {
+            if let Some(known) = reader.known_directory_by_id(id)? {
+                work.push(Work::Directory(of_known(known, scope.clone())));
+            }
+        }
+        // The stack takes the last first.
+        work.reverse();
+        Ok((!work.is_empty()).then_some(work))
+    }))
+}
+
+fn of_known(known: KnownDirectory, scope: Scope) -> Target {
+    Target { path: known.path.clone(), parent_id: known.parent_id, known: Some(known), scope }
+}
+
+fn named_paths(shared: &Shared, reader: &Reader) -> Result<Vec<RelPath>> {
+    let mut paths = shared.spec.paths.clone();
+    if shared.spec.only_problems {
+        let open = reader.problems(Some(shared.run.repository), false)?;
+        paths.extend(open.into_iter().map(|problem| problem.path));
+    }
+    paths.sort();
+    // What lies below another path that is looked at whole is looked at with it.
+    paths.dedup_by(|later, earlier| earlier.covers(later.as_bytes()));
+    Ok(paths)
+}
+
+/// Returns the target that looks at one path: its name in the directory that holds it, or the nearest known one above.
+fn target_of(shared: &Shared, reader: &Reader, path: &RelPath) -> Result<Target> {
+    let mut path = path.clone();
+    while let Some((parent, name)) = path.split() {
+        if let Some(known) = reader.known_directory(shared.run.repository, parent.as_bytes())? {
+            return Ok(of_known(known, Scope::Names(vec![name.to_vec()])));
+        }
+        path = parent;
+    }
+    let known = reader.known_directory(shared.run.repository, b"")?;
+    Ok(Target { path: Vec::new(), parent_id: 0, known, scope: Scope::Tree })
+}

@@ -1,0 +1,91 @@
+//! A worker: takes pieces of work until there are none, with its own reader, buffers and sink.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::shared::Shared;
+use super::sink::Sink;
+use super::stack::Work;
+use crate::disk::{FileReader, Listing};
+use crate::index::{IndexError, Reader, Result};
+
+/// What one worker owns.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub shared: Arc<Shared>,
+    pub index: Reader,
+    pub sink: Sink,
+    pub listing: Listing,
+    pub file_reader: FileReader,
+}
+
+/// Runs a round of work on `workers` threads and waits for its end. Errors end up in `shared`.
+pub(super) fn run_round(shared: &Arc<Shared>, workers: usize) {
+    let threads: Vec<JoinHandle<()>> = (1..workers.max(1)).filter_map(|number| start(shared, number)).collect();
+    // This thread is one of them: a round of one directory starts no thread.
+    serve(shared);
+    for thread in threads {
+        if thread.join().is_err() {
+            shared.fail(IndexError::Stopped("a worker has panicked; this is a bug".to_owned()));
+        }
+    }
+    if shared.is_cancelled() {
+        shared.stack.clear();
+    }
+}
+
+fn start(shared: &Arc<Shared>, number: usize) -> Option<JoinHandle<()>> {
+    let theirs = Arc::clone(shared);
+    let started = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || serve(&theirs));
+    match started {
+        Ok(thread) => Some(thread),
+        Err(error) => {
+            // Fewer hands, same work.
+            tracing::warn!(%error, "no further worker could be started");
+            None
+        }
+    }
+}
+
+/// Works until the stack is done. A panic in here must not leave the others waiting.
+fn serve(shared: &Arc<Shared>) {
+    let work = std::panic::AssertUnwindSafe(|| work_all(shared));
+    match std::panic::catch_unwind(work) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => shared.fail(error),
+        Err(_) => shared.fail(IndexError::Stopped("a worker has panicked; this is a bug".to_owned())),
+    }
+}
+
+fn work_all(shared: &Arc<Shared>) -> Result<()> {
+    let index = Reader::open(&shared.context.index_path)?
+        .ok_or_else(|| IndexError::Stopped("the index file has gone".to_owned()))?;
+    let mut worker = Worker {
+        shared: Arc::clone(shared),
+        index,
+        sink: Sink::new(Arc::clone(shared)),
+        listing: Listing::default(),
+        file_reader: FileReader::default(),
+    };
+    while let Some(work) = shared.stack.take()? {
+        if !shared.should_stop() {
+            worker.handle(work)?;
+        }
+        shared.stack.done();
+        worker.sink.flush_if_full()?;
+    }
+    worker.sink.finish()?;
+    let mut left_out = shared.left_out.lock().expect("no one panics while holding this lock");
+    left_out.add(&worker.listing.left_out);
+    Ok(())
+}
+
+impl Worker {
+    fn handle(&mut self, work: Work) -> Result<()> {
+        match work {
+            Work::Directory(target) => self.look_at(target),
+            Work::Files(opened, files) => self.read_part(&opened, files),
+            Work::Arrivals(arrivals) => self.read_arrivals(arrivals),
+        }
+    }
+}
