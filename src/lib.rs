@@ -1,4 +1,5 @@
 //! watchkeeper.
+pub mod config;
 pub mod disk;
 pub mod domain;
 pub mod engine;
