@@ -1,1 +1,2 @@
+//! The program. All it does is in the library's `cli`.
 fn main() {}
