@@ -18,7 +18,7 @@ use chrono::NaiveTime;
 
 pub use defaults::default_text;
 pub use error::{ConfigError, Origin};
-pub use overrides::check_override;
+pub use overrides::{check_override, override_key};
 
 use crate::domain::guard::Limits;
 

@@ -41,6 +41,14 @@ pub fn check_override(key: &str, value: &str) -> Result<(String, String), Config
     Ok((setting.key.to_owned(), value.trim().to_owned()))
 }
 
+/// Returns the full `section.key` of an override that is to be taken back.
+///
+/// # Errors
+/// When the key is none that a repository may set, or could be more than one.
+pub fn override_key(key: &str) -> Result<String, ConfigError> {
+    setting_for(key).map(|setting| setting.key.to_owned())
+}
+
 fn put(config: &mut Config, setting: &Setting, typed: &str) -> Result<(), ConfigError> {
     let slot = (setting.slot)(config);
     let written = slot.read_typed(typed.trim());

@@ -157,6 +157,11 @@ impl FileReader {
     }
 }
 
+/// Returns the SHA-256 of bytes in memory.
+pub fn hash_bytes(bytes: &[u8]) -> Sha256 {
+    Hasher::digest(bytes).into()
+}
+
 fn open_regular(directory: &Directory, name: &[u8]) -> Result<OwnedFd, ReadError> {
     // NONBLOCK: a FIFO that took the file's place must not block. NOATIME is allowed to the owner only.
     let base = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

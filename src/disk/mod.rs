@@ -11,7 +11,7 @@ mod root;
 
 pub use count::{Counted, count};
 pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts};
-pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch};
+pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch, hash_bytes};
 pub use listing::{Entry, EntryKind, Listing};
 pub use root::{Directory, Identity, OwnFiles, Root, RootError};
 

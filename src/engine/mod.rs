@@ -4,10 +4,20 @@
 //! screen, a socket.
 
 mod clock;
+mod commands;
+pub mod estimate;
 mod handle;
+mod instance;
 mod job;
+mod lock;
 mod progress;
 pub mod protocol;
 mod resources;
+mod shell;
+mod state;
+mod update;
 
+pub use clock::wall as now;
 pub use handle::{Handle, Subscription};
+pub use lock::LockError;
+pub use shell::{Engine, EngineError, Options};

@@ -173,6 +173,11 @@ pub enum Event {
     Progress(RunProgress),
     /// The row as it stands in the index.
     RunFinished(Box<Run>),
+    /// A run has no row to show: it was cancelled while it waited, or the index could not be written.
+    RunLost {
+        run_id: String,
+        message: String,
+    },
     /// Repositories were added, changed or removed, or something was decided: read again.
     Changed,
     /// The engine has ended; nothing comes any more.

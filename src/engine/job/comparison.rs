@@ -209,7 +209,7 @@ impl Comparison<'_> {
         if !self.shared.spec.hashing || known.flags.has(Flags::SYMLINK) {
             return false;
         }
-        if known.flags.has(Flags::RACY) || known.flags.has(Flags::UNREAD) {
+        if known.flags.has(Flags::RACY) || known.flags.has(Flags::UNREAD) || self.shared.reads_all {
             return true;
         }
         let already_verified = || {

@@ -4,7 +4,7 @@ use super::shared::{JobContext, JobSpec};
 use crate::domain::moment::Timestamp;
 use crate::domain::problem::Class;
 use crate::domain::report::{Run, StoredChange};
-use crate::domain::run::{Outcome, Trigger};
+use crate::domain::run::{Outcome, Tally, Trigger};
 use crate::engine::clock::{self, Stopwatch};
 use crate::engine::protocol::PLAN_CHANGES;
 use crate::engine::resources::Resources;
@@ -64,6 +64,29 @@ impl OpenRun {
             is_plan: spec.plan,
             is_closed: false,
         })
+    }
+
+    /// Returns the run's row as it stands at its start.
+    pub fn row(&self, spec: &JobSpec, context: &JobContext) -> Run {
+        let triggers: Vec<&str> = spec.triggers.iter().copied().map(Trigger::as_str).collect();
+        Run {
+            run_id: spec.run_id.clone(),
+            number: self.context.number,
+            repository_id: spec.repository.id,
+            repository: spec.repository.name.clone(),
+            kind: spec.kind,
+            trigger: triggers.join(" "),
+            outcome: None,
+            started_at: self.started_at,
+            ended_at: None,
+            duration_ms: None,
+            tally: Tally::default(),
+            error_class: None,
+            error_message: None,
+            attempt: 1,
+            instance: context.instance.clone(),
+            metadata: None,
+        }
     }
 
     /// Writes down how it ended, and returns its row. A plan is undone instead, and returns what it would have changed.

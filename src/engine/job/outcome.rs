@@ -32,13 +32,16 @@ pub struct Finished {
     pub changes: Vec<StoredChange>,
 }
 
-/// Runs a job to its end. It blocks; give it a thread of its own.
+/// Runs a job to its end, and tells `started` its row once its start is written. It blocks; give it a thread of its own.
 ///
 /// # Errors
 /// When the run could be neither opened nor closed in the index. Everything else is the run's own outcome.
-pub fn run(spec: JobSpec, context: JobContext) -> Result<Finished> {
+pub fn run(spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) -> Result<Finished> {
     context.writer.forget_failure();
     let open = OpenRun::open(&spec, &context)?;
+    if !spec.plan {
+        started(open.row(&spec, &context));
+    }
     let ending = match catch_unwind(AssertUnwindSafe(|| work(&spec, &context, &open))) {
         Ok(Ok(ending)) => ending,
         Ok(Err(error)) => Ending::failed(error.class(), error.to_string()),
@@ -76,6 +79,7 @@ fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> 
     let shared = Arc::new(Shared {
         run: Arc::new(open.context.clone()),
         started_ms: open.started_at.0,
+        reads_all: known.is_none() && spec.repository.seen_generation > 0,
         root,
         filter,
         own: OwnFiles::find(&context.data_directory),

@@ -67,6 +67,8 @@ pub(super) struct Shared {
     pub is_first: bool,
     /// Mount points may be written down as they are: the library was moved, or a person accepted.
     pub adopts_mounts: bool,
+    /// The library was moved to another place: every file is read and compared once.
+    pub reads_all: bool,
     /// Rows of moved directories that a worker has given a new place.
     pub claimed: Mutex<HashSet<i64>>,
     /// Directories or files that went away between being listed and being looked at.

@@ -1,0 +1,154 @@
+//! Every decision of the engine, without a thread or a file.
+
+use super::*;
+use crate::domain::guard::Limits;
+use crate::domain::moment::Timestamp;
+use crate::domain::report::{Repository, Run};
+use crate::domain::repository::{RepositoryId, Settings};
+use crate::domain::run::{Kind, Outcome, Tally, Trigger};
+use crate::engine::job::Finished;
+
+fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
+    JobSpec {
+        run_id: run_id.to_owned(),
+        repository: Repository {
+            id: RepositoryId(repository),
+            name: format!("r{repository}"),
+            path: b"/r".to_vec(),
+            settings: Settings::default(),
+            identity: None,
+            paused_at: None,
+            created_at: Timestamp(0),
+            seen_generation: 0,
+            seen_at: None,
+            total_files: 0,
+            total_bytes: 0,
+            left_out: Vec::new(),
+        },
+        kind,
+        triggers: vec![Trigger::User],
+        paths: Vec::new(),
+        only_problems: false,
+        accept_removals: false,
+        plan: false,
+        max_bytes: None,
+        max_time: None,
+        window: std::time::Duration::ZERO,
+        note: None,
+        limits: Limits { max_removed_percent: 50, max_removed_files: 100 },
+        hashing: true,
+        workers: 1,
+    }
+}
+
+fn finished(run_id: &str) -> Input {
+    let run = Run {
+        run_id: run_id.to_owned(),
+        number: 1,
+        repository_id: RepositoryId(1),
+        repository: "r1".to_owned(),
+        kind: Kind::Full,
+        trigger: "user".to_owned(),
+        outcome: Some(Outcome::Completed),
+        started_at: Timestamp(0),
+        ended_at: None,
+        duration_ms: None,
+        tally: Tally::default(),
+        error_class: None,
+        error_message: None,
+        attempt: 1,
+        instance: String::new(),
+        metadata: None,
+    };
+    Input::Finished { run_id: run_id.to_owned(), result: Ok(Box::new(Finished { run, changes: Vec::new() })) }
+}
+
+fn sync(jobs: Vec<JobSpec>) -> Input {
+    Input::Sync { jobs, reply: ReplyId(1) }
+}
+
+/// Feeds inputs and returns what was done, one word each.
+fn check(at_once: usize, inputs: Vec<Input>, expected: &str) {
+    let mut state = State::new(at_once);
+    let mut done = Vec::new();
+    for input in inputs {
+        for effect in update(&mut state, input) {
+            done.push(match effect {
+                Effect::Start(job) => format!("start {}", job.run_id),
+                Effect::Stop { run_id } => format!("stop {run_id}"),
+                Effect::Answer(_, Answer::Accepted(runs)) => {
+                    let word = |run: &QueuedRun| format!("{}{}", run.run_id, if run.joined { "+" } else { "" });
+                    format!("accepted {}", runs.iter().map(word).collect::<Vec<_>>().join(","))
+                }
+                Effect::Answer(_, Answer::Planned(plans)) => format!("planned {}", plans.len()),
+                Effect::Answer(_, Answer::Done { count }) => format!("done {count}"),
+                Effect::Answer(_, Answer::Refused(_)) => "refused".to_owned(),
+                Effect::End => "end".to_owned(),
+                Effect::Answer(..) | Effect::Publish(_) => continue,
+            });
+        }
+    }
+    assert_eq!(done.join("; "), expected);
+}
+
+#[test]
+fn within_one_repository_one_run_goes_at_a_time() {
+    let inputs =
+        vec![sync(vec![job("a", 1, Kind::Full), job("b", 1, Kind::Verify), job("c", 2, Kind::Full)]), finished("a")];
+    check(2, inputs, "accepted a,b,c; start a; start c; start b");
+}
+
+#[test]
+fn no_more_repositories_are_worked_on_at_once_than_set() {
+    let inputs = vec![sync(vec![job("a", 1, Kind::Full), job("b", 2, Kind::Full)]), finished("a")];
+    check(1, inputs, "accepted a,b; start a; start b");
+}
+
+#[test]
+fn who_asks_twice_is_told_which_run_it_joined() {
+    let inputs = vec![
+        sync(vec![job("a", 1, Kind::Full)]),
+        sync(vec![job("b", 1, Kind::Full)]),
+        sync(vec![job("c", 1, Kind::Verify)]),
+        sync(vec![job("d", 1, Kind::Verify)]),
+    ];
+    check(2, inputs, "accepted a; start a; accepted a+; accepted c; accepted c+");
+}
+
+#[test]
+fn a_request_that_asks_for_more_than_its_kind_joins_nothing() {
+    let accepting = JobSpec { accept_removals: true, ..job("b", 1, Kind::Full) };
+    let inputs = vec![sync(vec![job("a", 1, Kind::Full)]), sync(vec![accepting]), finished("a")];
+    check(2, inputs, "accepted a; start a; accepted b; start b");
+}
+
+#[test]
+fn a_plan_runs_alone_and_is_answered_at_its_end() {
+    let plan = |id: &str, repository| JobSpec { plan: true, ..job(id, repository, Kind::Full) };
+    let inputs =
+        vec![sync(vec![plan("a", 1), plan("b", 2)]), sync(vec![job("c", 3, Kind::Full)]), finished("a"), finished("b")];
+    check(3, inputs, "start a; accepted c; start b; planned 2; start c");
+}
+
+#[test]
+fn cancelling_drops_what_waits_and_stops_what_runs() {
+    let cancel = |names: &[&str]| Input::Cancel {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        run: None,
+        reply: ReplyId(9),
+    };
+    let queue = || sync(vec![job("a", 1, Kind::Full), job("b", 1, Kind::Verify), job("c", 2, Kind::Full)]);
+    check(2, vec![queue(), cancel(&["r1"])], "accepted a,b,c; start a; start c; stop a; done 2");
+    check(2, vec![queue(), cancel(&[])], "accepted a,b,c; start a; start c; stop a; stop c; done 3");
+}
+
+#[test]
+fn shutting_down_waits_for_what_runs_and_refuses_what_comes() {
+    let inputs = vec![
+        sync(vec![job("a", 1, Kind::Full)]),
+        Input::Shutdown { reply: ReplyId(2) },
+        sync(vec![job("b", 2, Kind::Full)]),
+        finished("a"),
+    ];
+    check(2, inputs, "accepted a; start a; stop a; refused; done 0; end");
+}
