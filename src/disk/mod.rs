@@ -18,6 +18,15 @@ pub use root::{Directory, Identity, OwnFiles, Root, RootError};
 use crate::domain::problem::Class;
 use rustix::io::Errno;
 
+/// Returns the bytes that an ordinary user may still write to the file system of a path.
+///
+/// # Errors
+/// The operating system's.
+pub fn free_bytes(path: &std::path::Path) -> Result<u64, Errno> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Returns the class that an operating system's error belongs to.
 pub fn class_of(errno: Errno) -> Class {
     match errno {

@@ -13,3 +13,4 @@ pub mod report;
 pub mod repository;
 pub mod run;
 pub mod show;
+pub mod status;

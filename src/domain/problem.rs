@@ -21,6 +21,26 @@ pub enum Class {
 }
 
 impl Class {
+    pub const ALL: [Class; 13] = [
+        Class::Permission,
+        Class::NotFound,
+        Class::Unstable,
+        Class::Io,
+        Class::DeviceFull,
+        Class::Timeout,
+        Class::MountMissing,
+        Class::FilesystemChanged,
+        Class::DatabaseBusy,
+        Class::DatabaseCorrupt,
+        Class::Config,
+        Class::Cancelled,
+        Class::Internal,
+    ];
+
+    pub fn parse(text: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Class::Permission => "permission",

@@ -185,3 +185,10 @@ pub struct Stats {
     /// (class, runs that ended with it).
     pub errors: Vec<(String, i64)>,
 }
+
+impl Stats {
+    /// Returns the share of runs that reached their end, 0 to 1; `None` without any run.
+    pub fn success_rate(&self) -> Option<f64> {
+        (self.runs > 0).then(|| (self.completed + self.partial) as f64 / self.runs as f64)
+    }
+}

@@ -38,7 +38,7 @@ pub fn estimate(path: &Path, data_directory: &Path, settings: &Settings) -> Resu
         files: counted.files,
         bytes: counted.bytes,
         watches_needed: counted.directories,
-        watches_free: watches_free(),
+        watches_free: super::machine::watches().map(|watches| watches.limit.saturating_sub(watches.used)),
         unreadable: counted.unreadable,
         first_sync_ms: (hashing_ms + counted.files * PER_FILE_US / 1000) / cores,
     })
@@ -50,18 +50,4 @@ fn bytes_per_ms() -> u64 {
     let watch = Stopwatch::start();
     let _sum = crate::disk::hash_bytes(&block);
     MEASURED_BYTES as u64 / watch.elapsed_ms().max(1)
-}
-
-/// Returns the watches that this user has left: the limit, less those in use that `/proc` shows.
-fn watches_free() -> Option<u64> {
-    let limit: u64 = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").ok()?.trim().parse().ok()?;
-    let mut used = 0;
-    for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        for descriptor in std::fs::read_dir(process.path().join("fdinfo")).into_iter().flatten().flatten() {
-            // Most are not ours to read; those of other users do not count against our limit.
-            let text = std::fs::read_to_string(descriptor.path()).unwrap_or_default();
-            used += text.lines().filter(|line| line.starts_with("inotify wd:")).count() as u64;
-        }
-    }
-    Some(limit.saturating_sub(used))
 }

@@ -33,7 +33,7 @@ impl Lock {
     /// When another process holds it, with its pid and since when; or when the file cannot be used.
     pub fn take(path: &Path) -> Result<Lock, LockError> {
         let mut file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match lock_exclusively(&file) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
@@ -51,6 +51,24 @@ impl Lock {
     }
 }
 
+/// Takes the lock; tries again shortly, as someone who only asks ([`is_running`]) holds it for a moment.
+fn lock_exclusively(file: &File) -> Result<(), rustix::io::Errno> {
+    for _ in 0..5 {
+        if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Tells whether a process holds the lock of a data directory now.
+pub fn is_running(data_directory: &Path) -> bool {
+    let Ok(file) = File::open(data_directory.join("engine.lock")) else { return false };
+    // Shared, and let go at once: two who ask do not see each other.
+    matches!(flock(&file, FlockOperation::NonBlockingLockShared), Err(rustix::io::Errno::WOULDBLOCK))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,7 +80,9 @@ mod tests {
         let first = Lock::take(&path).unwrap();
         let refused = Lock::take(&path).unwrap_err().to_string();
         assert!(refused.contains(&format!("pid {} since 2", std::process::id())), "{refused}");
+        assert!(is_running(temp.path()));
         drop(first);
+        assert!(!is_running(temp.path()));
         assert!(Lock::take(&path).is_ok());
     }
 }

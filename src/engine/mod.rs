@@ -10,14 +10,16 @@ mod handle;
 mod instance;
 mod job;
 mod lock;
+pub mod machine;
 mod progress;
 pub mod protocol;
 mod resources;
+pub mod selects;
 mod shell;
 mod state;
 mod update;
 
 pub use clock::wall as now;
 pub use handle::{Handle, Subscription};
-pub use lock::LockError;
+pub use lock::{LockError, is_running};
 pub use shell::{Engine, EngineError, Options};

@@ -1,0 +1,267 @@
+//! Follows runs to their end: progress on a terminal, a line or an object for each that ends, signals.
+
+use std::collections::HashMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Context;
+use super::exit::{Result, Verdict};
+use super::output::{Tone, progress_target};
+use super::session::Session;
+use crate::domain::amount::{bytes, count, plural, took};
+use crate::domain::report::Run;
+use crate::domain::run::Outcome;
+use crate::domain::show::show;
+use crate::engine::Subscription;
+use crate::engine::protocol::{Answer, Command, Event, QueuedRun, RunProgress, SyncRequest};
+use crate::wire::RunJson;
+
+/// Signal numbers of POSIX.
+const SIGINT: u8 = 2;
+const SIGTERM: u8 = 15;
+
+/// Sends a sync and follows its runs to their end.
+pub fn sync(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
+    session.runtime.block_on(async {
+        let mut events = session.handle().subscribe();
+        // The snapshot comes first; from then on nothing is missed.
+        let _snapshot = events.next().await;
+        let runs = match session.handle().send(Command::Sync(Box::new(request))).await {
+            Answer::Accepted(runs) => runs,
+            Answer::Refused(refusal) => return Err(refusal.into()),
+            Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) => return Ok(Verdict::default()),
+        };
+        let mut follower = Follower::new(context, runs);
+        follower.follow(session, &mut events).await
+    })
+}
+
+struct Follower<'a> {
+    context: &'a mut Context,
+    waiting: Vec<QueuedRun>,
+    bars: Bars,
+    verdict: Verdict,
+}
+
+impl Follower<'_> {
+    fn new(context: &mut Context, waiting: Vec<QueuedRun>) -> Follower<'_> {
+        let bars = Bars::new(context.out.shows_progress);
+        Follower { context, waiting, bars, verdict: Verdict::default() }
+    }
+
+    async fn follow(&mut self, session: &Session, events: &mut Subscription) -> Result<Verdict> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        while !self.waiting.is_empty() {
+            let caught = tokio::select! {
+                biased;
+                event = events.next() => {
+                    self.hear(event)?;
+                    continue;
+                }
+                number = caught(&mut interrupt, SIGINT) => number,
+                number = caught(&mut terminate, SIGTERM) => number,
+                // The terminal is gone; as when someone pressed Ctrl-C in it.
+                number = caught(&mut hang_up, SIGINT) => number,
+            };
+            if self.verdict.signal.is_some() {
+                // Asked twice: whoever asks means now. What runs is found as interrupted at the next start.
+                return Ok(self.verdict);
+            }
+            self.verdict.signal = Some(caught);
+            self.context.out.message("cancelling; what was committed stays");
+            // Sent beside the loop: the answer comes while events go on.
+            let handle = session.handle().clone();
+            tokio::spawn(async move {
+                let _answer = handle.send(Command::Cancel { names: Vec::new(), run: None }).await;
+            });
+        }
+        self.bars.clear();
+        Ok(self.verdict)
+    }
+
+    fn hear(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Progress(progress) => self.bars.show(&progress),
+            Event::RunFinished(run) => {
+                if self.forget(&run.run_id) {
+                    self.bars.remove(&run.run_id);
+                    self.finished(&run)?;
+                }
+            }
+            Event::RunLost { run_id, message } => {
+                if self.forget(&run_id) {
+                    self.bars.remove(&run_id);
+                    self.verdict.failed |= self.verdict.signal.is_none();
+                    self.context.out.message(&format!("a run was lost: {message}"));
+                }
+            }
+            Event::Snapshot(snapshot) => {
+                // Some events were missed: what neither waits nor runs has ended, and the index says how.
+                let goes_on = |id: &str| {
+                    snapshot.queued.iter().any(|run| run.run_id == id)
+                        || snapshot.running.iter().any(|run| run.run_id == id)
+                };
+                let ended: Vec<String> = self.waiting.iter().map(|run| run.run_id.clone()).collect();
+                for run_id in ended.into_iter().filter(|id| !goes_on(id)) {
+                    self.forget(&run_id);
+                    let run = self.context.places.existing_reader()?.run(&run_id)?;
+                    self.finished(&run)?;
+                }
+            }
+            Event::Ended => self.waiting.clear(),
+            Event::RunQueued(_) | Event::RunStarted(_) | Event::Changed => {}
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, run_id: &str) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|run| run.run_id != run_id);
+        self.waiting.len() < before
+    }
+
+    fn finished(&mut self, run: &Run) -> Result<()> {
+        let reader = self.context.places.existing_reader()?;
+        let status = reader.status(reader.repository(&run.repository)?)?;
+        self.verdict.failed |= run.outcome == Some(Outcome::Failed)
+            || (run.outcome == Some(Outcome::Cancelled) && self.verdict.signal.is_none());
+        self.verdict.held |= run.outcome == Some(Outcome::Held);
+        self.verdict.problems |= run.outcome == Some(Outcome::Partial) && status.new_problems > 0;
+        self.verdict.damaged |= status.damaged > 0;
+        let out = &mut self.context.out;
+        if out.json {
+            return out.object(&RunJson::new(run));
+        }
+        if out.quiet && run.error_message.is_none() {
+            return Ok(());
+        }
+        let lines = describe(run, status.damaged);
+        self.bars.suspend(|| {
+            for line in &lines {
+                let tone = tone_of(run.outcome);
+                let (word, rest) = line.split_at(line.find(':').map_or(0, |at| at + 1));
+                out.line(&format!("{}{rest}", out.tone(tone, word)))?;
+            }
+            out.flush()
+        })
+    }
+}
+
+async fn caught(signal: &mut Signal, number: u8) -> u8 {
+    signal.recv().await;
+    number
+}
+
+/// Returns the tone in which an outcome is shown.
+pub fn tone_of(outcome: Option<Outcome>) -> Tone {
+    match outcome {
+        Some(Outcome::Completed) => Tone::Good,
+        Some(Outcome::Partial | Outcome::Held | Outcome::Cancelled | Outcome::Interrupted) => Tone::Attention,
+        Some(Outcome::Failed) => Tone::Bad,
+        None => Tone::Bold,
+    }
+}
+
+/// Says in a line or two what a run did.
+pub fn describe(run: &Run, damaged: i64) -> Vec<String> {
+    let tally = &run.tally;
+    let outcome = run.outcome.map_or("running", Outcome::as_str);
+    let mut parts = vec![plural(tally.scanned.max(0) as u64, "file", "files")];
+    for (amount, word) in [
+        (tally.added, "added"),
+        (tally.updated, "updated"),
+        (tally.moved, "moved"),
+        (tally.removed, "removed"),
+        (tally.damaged, "DAMAGED"),
+    ] {
+        if amount > 0 {
+            parts.push(format!("{} {word}", count(amount as u64)));
+        }
+    }
+    if tally.problems > 0 {
+        parts.push(plural(tally.problems as u64, "problem", "problems"));
+    }
+    if tally.bytes_hashed > 0 {
+        parts.push(format!("{} read", bytes(tally.bytes_hashed as u64)));
+    }
+    parts.push(took(run.duration_ms.unwrap_or(0).max(0) as u64));
+    let kind = run.kind.as_str();
+    let mut lines =
+        vec![format!("{}: {kind} sync {outcome}, {} (run {})", run.repository, parts.join(", "), run.number)];
+    if let Some(message) = &run.error_message {
+        lines.push(format!("{}: {message}", run.repository));
+    }
+    if tally.problems > 0 {
+        lines.push(format!("{}: see `watchkeeper problems {}`", run.repository, run.repository));
+    }
+    if damaged > 0 {
+        lines.push(format!(
+            "{}: {} with damaged content, see `watchkeeper damage {}`",
+            run.repository,
+            plural(damaged as u64, "file", "files"),
+            run.repository
+        ));
+    }
+    lines
+}
+
+/// One line of progress for each run, on standard error.
+struct Bars {
+    all: Option<MultiProgress>,
+    bars: HashMap<String, ProgressBar>,
+}
+
+impl Bars {
+    fn new(shown: bool) -> Bars {
+        Bars { all: shown.then(|| MultiProgress::with_draw_target(progress_target())), bars: HashMap::new() }
+    }
+
+    fn show(&mut self, progress: &RunProgress) {
+        let Some(all) = &self.all else { return };
+        let bar = self.bars.entry(progress.run_id.clone()).or_insert_with(|| {
+            let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            all.add(ProgressBar::new(100).with_style(style))
+        });
+        bar.set_message(progress_line(progress));
+    }
+
+    fn remove(&mut self, run_id: &str) {
+        if let Some(bar) = self.bars.remove(run_id) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.all {
+            Some(all) => all.suspend(work),
+            None => work(),
+        }
+    }
+
+    fn clear(&mut self) {
+        for (_, bar) in std::mem::take(&mut self.bars) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn progress_line(progress: &RunProgress) -> String {
+    let mut parts = vec![format!("{}: {}", progress.repository, progress.kind.as_str())];
+    match progress.percent() {
+        Some(percent) => parts.push(format!("{percent:.0} %")),
+        None => parts.push("counting".to_owned()),
+    }
+    let total = progress.files_total.map(|total| format!(" of {}", count(total))).unwrap_or_default();
+    parts.push(format!("{}{total} files, {} files/s", count(progress.files_done), count(progress.files_per_s)));
+    if progress.bytes_done > 0 {
+        parts.push(format!("{} read, {}/s", bytes(progress.bytes_done), bytes(progress.bytes_per_s)));
+    }
+    if let Some(left) = progress.eta_ms {
+        parts.push(format!("about {} left", took(left)));
+    }
+    parts.push(show(progress.current_path.as_bytes()));
+    parts.join("  ")
+}

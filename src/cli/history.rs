@@ -1,0 +1,166 @@
+//! `history`: the runs, or all of one run.
+
+use super::Context;
+use super::args::History;
+use super::exit::{CliError, Result, Verdict};
+use super::follow::tone_of;
+use super::output::{Cell, Tone};
+use crate::domain::amount::{bytes, count, parse_duration, took};
+use crate::domain::moment::Timestamp;
+use crate::domain::report::Run;
+use crate::domain::run::{Kind, Outcome};
+use crate::engine;
+use crate::index::{Reader, RunFilter};
+use crate::wire::RunJson;
+
+/// Runs `history`.
+pub fn run(context: &mut Context, args: &History) -> Result<Verdict> {
+    let reader = context.places.existing_reader()?;
+    let repository = match args.what.as_deref() {
+        Some(what) if is_run(&reader, what)? => {
+            one(context, &reader, &reader.run(what)?, args.log)?;
+            return Ok(Verdict::default());
+        }
+        Some(name) => Some(reader.repository(name)?.id),
+        None => None,
+    };
+    if args.log {
+        return Err(CliError::Usage("--log needs a run: watchkeeper history RUN --log".to_owned()));
+    }
+    let word = |given: &Option<String>, known: &str, is_known: bool| match given {
+        Some(given) if !is_known => {
+            let shown = crate::domain::show::show(given.as_bytes());
+            Err(CliError::Usage(format!("{shown} is none of {known}")))
+        }
+        _ => Ok(()),
+    };
+    let kind = args.kind.as_deref().and_then(Kind::parse);
+    let outcome = args.outcome.as_deref().and_then(Outcome::parse);
+    word(&args.kind, &Kind::ALL.map(Kind::as_str).join(", "), kind.is_some())?;
+    word(&args.outcome, &Outcome::ALL.map(Outcome::as_str).join(", "), outcome.is_some())?;
+    let runs = reader.runs(&RunFilter {
+        repository,
+        kind,
+        outcome,
+        since: args.since.as_deref().map(since).transpose()?,
+        limit: Some(args.limit),
+    })?;
+    if context.out.json {
+        for run in &runs {
+            context.out.object(&RunJson::new(run))?;
+        }
+    } else if runs.is_empty() {
+        context.out.message("no runs yet");
+    } else {
+        table(context, &runs)?;
+    }
+    Ok(Verdict::default())
+}
+
+/// Turns `7d` into the moment so long ago.
+pub fn since(text: &str) -> Result<Timestamp> {
+    let length = parse_duration(text).map_err(CliError::Usage)?;
+    let milliseconds = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+    Ok(Timestamp(engine::now().0.saturating_sub(milliseconds)))
+}
+
+/// A number is a run. An id is one unless a repository has that name.
+fn is_run(reader: &Reader, what: &str) -> Result<bool> {
+    let names_repository = reader.repositories()?.iter().any(|repository| repository.name == what);
+    let looks_like_id = what.len() == 26 && what.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_number = what.replace(',', "").parse::<i64>().is_ok();
+    Ok(!names_repository && (is_number || looks_like_id))
+}
+
+fn table(context: &mut Context, runs: &[Run]) -> Result<()> {
+    let number = |amount: i64| match amount {
+        0 => Cell::toned(Tone::Dim, "0"),
+        amount => count(amount.unsigned_abs()).into(),
+    };
+    let rows: Vec<Vec<Cell>> = runs
+        .iter()
+        .map(|run| {
+            let tally = &run.tally;
+            vec![
+                run.number.to_string().into(),
+                run.started_at.local().into(),
+                Cell::toned(Tone::Bold, run.repository.clone()),
+                run.kind.as_str().into(),
+                run.trigger.clone().into(),
+                Cell::toned(tone_of(run.outcome), run.outcome.map_or("running", Outcome::as_str)),
+                number(tally.scanned),
+                number(tally.added),
+                number(tally.updated),
+                number(tally.moved),
+                number(tally.removed),
+                number(tally.problems),
+                run.duration_ms.map_or("-".to_owned(), |ms| took(ms.unsigned_abs())).into(),
+            ]
+        })
+        .collect();
+    let columns = [
+        "run>",
+        "began",
+        "repository",
+        "kind",
+        "trigger",
+        "outcome",
+        "files>",
+        "added>",
+        "updated>",
+        "moved>",
+        "removed>",
+        "problems>",
+        "took>",
+    ];
+    context.out.table(&columns, &rows)
+}
+
+fn one(context: &mut Context, reader: &Reader, run: &Run, with_log: bool) -> Result<()> {
+    let log = reader.run_log(run.number)?;
+    if context.out.json {
+        let json = RunJson::new(run);
+        return context.out.object(&if with_log { json.with_log(&log) } else { json });
+    }
+    let tally = &run.tally;
+    let outcome = run.outcome.map_or("running", Outcome::as_str);
+
+    let mut lines = vec![
+        ("run", format!("{} ({})", run.number, run.run_id)),
+        ("repository", run.repository.clone()),
+        ("kind", format!("{}, asked for by {}", run.kind.as_str(), run.trigger)),
+        ("outcome", outcome.to_owned()),
+        ("began", run.started_at.local()),
+        ("took", run.duration_ms.map_or("unknown".to_owned(), |ms| took(ms.unsigned_abs()))),
+        ("looked at", format!("{} files in {} directories", count(tally.scanned.unsigned_abs()), tally.directories)),
+        ("read", bytes(tally.bytes_hashed.unsigned_abs())),
+        (
+            "found",
+            format!(
+                "{} added, {} updated, {} moved, {} removed, {} damaged",
+                tally.added, tally.updated, tally.moved, tally.removed, tally.damaged
+            ),
+        ),
+        ("problems", tally.problems.to_string()),
+        ("instance", run.instance.clone()),
+    ];
+    if let Some(message) = &run.error_message {
+        let class = run.error_class.as_deref().map(|class| format!(" ({class})")).unwrap_or_default();
+        lines.push(("error", format!("{message}{class}")));
+    }
+    for (label, value) in lines {
+        context.out.line(&format!("{label:<12} {}", crate::domain::show::show_message(&value)))?;
+    }
+    let by_verdict = reader.changes_by_verdict(run.number)?;
+    if !by_verdict.is_empty() {
+        let parts: Vec<String> =
+            by_verdict.iter().map(|(verdict, amount)| format!("{amount} {}", verdict.as_str())).collect();
+        context.out.line(&format!("{:<12} {}", "changes", parts.join(", ")))?;
+    }
+    if with_log {
+        for line in &log {
+            context.out.line(&format!("{}  {}", line.at.local(), crate::domain::show::show_message(&line.message)))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The command line: parses, wires the rooms together, prints, and says how it ended. The composition root.
+
+mod args;
+mod doctor;
+mod exit;
+mod files;
+mod findings;
+mod follow;
+mod history;
+mod open;
+mod output;
+mod places;
+mod repo;
+mod session;
+mod stats;
+mod status;
+mod sync;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command, ConfigCommand};
+use exit::{CliError, Result, Verdict};
+use output::Output;
+use places::Places;
+
+/// What every command works with.
+pub(crate) struct Context {
+    out: Output,
+    places: Places,
+    globals: args::Globals,
+}
+
+/// Runs the program and returns its exit code; the only caller is `main`.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let mut out = Output::new(cli.globals.json, cli.globals.quiet);
+    let result = check_first_word(&cli).and_then(|()| Places::find(&cli.globals)).and_then(|places| {
+        start_log(&cli, &places)?;
+        let mut context =
+            Context { out: Output::new(cli.globals.json, cli.globals.quiet), places, globals: cli.globals.clone() };
+        let verdict = dispatch(&mut context, cli)?;
+        context.out.flush()?;
+        Ok(verdict)
+    });
+    // Nothing was printed through this one; it only knows how to print.
+    out.quiet = false;
+    match result {
+        Ok(verdict) => ExitCode::from(verdict.code()),
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
+    let Some(command) = cli.command else { return open::open(context, &cli.directories) };
+    match command {
+        Command::Repo(repo) => repo::run(context, repo),
+        Command::Sync(sync) => sync::run(context, &sync),
+        Command::Cancel(cancel) => sync::cancel(context, &cancel),
+        Command::Status(status) => status::run(context, &status),
+        Command::History(history) => history::run(context, &history),
+        Command::Changes(changes) => findings::changes(context, &changes),
+        Command::Problems(problems) => findings::problems(context, &problems),
+        Command::Damage(damage) => findings::damage(context, &damage),
+        Command::Held(held) => findings::held(context, &held),
+        Command::Files(files) => files::run(context, &files),
+        Command::Why(why) => why::run(context, &why),
+        Command::Stats(stats) => stats::run(context, &stats),
+        Command::Doctor => doctor::run(context),
+        Command::Config(command) => config(context, command),
+        Command::Completions { shell } => completions(context, shell),
+        Command::Man { directory } => man(context, &directory),
+    }
+}
+
+fn config(context: &mut Context, command: ConfigCommand) -> Result<Verdict> {
+    let text = match command {
+        ConfigCommand::Show => context.places.config()?.to_toml(),
+        ConfigCommand::Path => context.places.config_file.display().to_string() + "\n",
+        ConfigCommand::Default => crate::config::default_text().to_owned(),
+    };
+    context.out.raw(text.as_bytes())?;
+    Ok(Verdict::default())
+}
+
+fn completions(context: &mut Context, shell: clap_complete::Shell) -> Result<Verdict> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut script);
+    context.out.raw(&script)?;
+    Ok(Verdict::default())
+}
+
+fn man(context: &mut Context, directory: &std::path::Path) -> Result<Verdict> {
+    std::fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(Cli::command(), directory)?;
+    context.out.message(&format!("manual pages written to {}", directory.display()));
+    Ok(Verdict::default())
+}
+
+/// Refuses a first word that is neither a command nor a directory, and names the nearest command.
+fn check_first_word(cli: &Cli) -> Result<()> {
+    let Some(first) = cli.directories.first().filter(|_| cli.command.is_none()) else { return Ok(()) };
+    if first.is_dir() {
+        return Ok(());
+    }
+    let word = first.to_string_lossy();
+    let commands = Cli::command();
+    let nearest = commands
+        .get_subcommands()
+        .map(|command| (strsim::damerau_levenshtein(&word, command.get_name()), command.get_name().to_owned()))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(2));
+    let guess = nearest.map_or_else(
+        || "see `watchkeeper --help`".to_owned(),
+        |(_, name)| format!("did you mean `watchkeeper {name}`?"),
+    );
+    let shown = crate::domain::show::show(first.as_os_str().as_encoded_bytes());
+    Err(CliError::Usage(format!("{shown} is neither a command nor a directory; {guess}")))
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help and version are answers, the rest goes to standard error; a closed pipe is no error.
+    let _printed = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    }
+}
+
+fn report(error: &CliError) {
+    match error {
+        CliError::NobodyReads => {}
+        CliError::Usage(message) => output::error(message, None),
+        CliError::Locked(holder) => output::error(
+            &format!("another watchkeeper has this data directory and cannot be reached: {holder}"),
+            Some("end it, or wait until it has ended; or use another --data-dir"),
+        ),
+        CliError::Failed { message, hint } => output::error(message, hint.as_deref()),
+    }
+}
+
+/// Sends the log to standard error, or to a file: when one is named, and when a screen is up.
+fn start_log(cli: &Cli, places: &Places) -> Result<()> {
+    use tracing_subscriber::EnvFilter;
+    let level = match (cli.globals.quiet, cli.globals.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "debug",
+    };
+    let filter = std::env::var("WATCHKEEPER_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
+    let has_screen = cli.command.is_none() && output::is_interactive();
+    let file = match (&cli.globals.log_file, has_screen) {
+        (Some(file), _) => Some(file.clone()),
+        (None, true) => Some(places.make_data_directory()?.join("watchkeeper.log")),
+        (None, false) => None,
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(false);
+    let started = match file {
+        Some(path) => {
+            use std::os::unix::fs::OpenOptionsExt;
+            let file = std::fs::File::options()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|error| CliError::failed(format!("log file {}: {error}", path.display())))?;
+            builder.with_writer(std::sync::Mutex::new(file)).try_init()
+        }
+        None => builder.with_writer(std::io::stderr).without_time().try_init(),
+    };
+    started.map_err(|error| CliError::failed(format!("the log cannot be started: {error}")))
+}

@@ -1,0 +1,94 @@
+//! Where things live: data directory, config, index.
+
+use std::ffi::OsString;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::PathBuf;
+
+use super::args::Globals;
+use super::exit::{CliError, Result};
+use crate::config::Config;
+use crate::index::Reader;
+
+/// The places of one call.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// As given; may not exist yet.
+    data_directory: PathBuf,
+    pub config_file: PathBuf,
+}
+
+impl Places {
+    /// Finds the places: option, else environment, else XDG, else below the home directory.
+    pub fn find(globals: &Globals) -> Result<Places> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let below_home = |variable: &str, rest: &str| -> Result<PathBuf> {
+            let absolute = |value: OsString| Some(PathBuf::from(value)).filter(|path| path.is_absolute());
+            if let Some(base) = set(variable).and_then(absolute) {
+                return Ok(base);
+            }
+            let home = set("HOME").ok_or_else(|| CliError::Usage("HOME is not set; give --data-dir".to_owned()))?;
+            Ok(PathBuf::from(home).join(rest))
+        };
+        let data_directory = match &globals.data_dir {
+            Some(given) => given.clone(),
+            None => below_home("XDG_DATA_HOME", ".local/share")?.join("watchkeeper"),
+        };
+        let config_file = match &globals.config {
+            Some(given) => given.clone(),
+            None => below_home("XDG_CONFIG_HOME", ".config")?.join("watchkeeper/config.toml"),
+        };
+        Ok(Places { data_directory: std::path::absolute(data_directory)?, config_file })
+    }
+
+    /// Reads the config; a wrong one stops everything.
+    pub fn config(&self) -> Result<Config> {
+        Config::load(&self.config_file).map_err(|error| CliError::Usage(error.to_string()))
+    }
+
+    /// Returns the data directory without links in its path, made (0700) if it is not there.
+    pub fn make_data_directory(&self) -> Result<PathBuf> {
+        let fail = |error: std::io::Error| {
+            CliError::failed(format!("data directory {}: {error}", self.data_directory.display()))
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data_directory).map_err(fail)?;
+        let path = std::fs::canonicalize(&self.data_directory).map_err(fail)?;
+        let owner = std::fs::metadata(&path).map_err(fail)?.uid();
+        let us = rustix::process::geteuid().as_raw();
+        if owner != us {
+            return Err(CliError::failed(format!(
+                "data directory {} belongs to user {owner} and this is user {us}; choose another --data-dir",
+                path.display()
+            )));
+        }
+        Ok(path)
+    }
+
+    /// Returns the data directory if it is there.
+    pub fn data_directory(&self) -> Option<PathBuf> {
+        std::fs::canonicalize(&self.data_directory).ok()
+    }
+
+    /// Opens the index for reading; `None` when there is none yet.
+    pub fn reader(&self) -> Result<Option<Reader>> {
+        match self.data_directory() {
+            Some(directory) => Ok(Reader::open(&directory.join("index.db"))?),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens the index for reading.
+    ///
+    /// # Errors
+    /// When there is none yet, with what to do.
+    pub fn existing_reader(&self) -> Result<Reader> {
+        self.reader()?.ok_or_else(|| CliError::Failed {
+            message: "there is no index yet".to_owned(),
+            hint: Some("add a directory: watchkeeper repo add PATH".to_owned()),
+        })
+    }
+
+    /// Tells whether an engine has this data directory now.
+    pub fn has_engine(&self) -> bool {
+        self.data_directory().is_some_and(|directory| crate::engine::is_running(&directory))
+    }
+}

@@ -1,0 +1,164 @@
+//! `status`: how each repository is doing, as a table, as JSON, or as one line with an exit code.
+
+use super::Context;
+use super::args::Status;
+use super::exit::{CliError, Result, Verdict};
+use super::output::{Cell, Tone};
+use crate::domain::amount::{age, bytes, count, parse_duration, plural};
+use crate::domain::report::IndexStatus;
+use crate::domain::repository::State;
+use crate::domain::run::Outcome;
+use crate::domain::status::state_of;
+use crate::engine;
+use crate::wire::{StatusExtra, StatusJson};
+
+/// Runs `status`.
+pub fn run(context: &mut Context, args: &Status) -> Result<Verdict> {
+    let statuses = read(context, args.name.as_deref())?;
+    if args.check {
+        return check(context, args, &statuses);
+    }
+    show(context, &statuses)?;
+    Ok(Verdict::default())
+}
+
+fn read(context: &Context, name: Option<&str>) -> Result<Vec<(IndexStatus, State)>> {
+    let Some(reader) = context.places.reader()? else {
+        return match name {
+            Some(_) => Err(context.places.existing_reader().err().unwrap_or(CliError::NobodyReads)),
+            None => Ok(Vec::new()),
+        };
+    };
+    let statuses = match name {
+        Some(name) => vec![reader.status(reader.repository(name)?)?],
+        None => reader.statuses()?,
+    };
+    let has_engine = context.places.has_engine();
+    let with_state = |status: IndexStatus| {
+        let runs = has_engine && status.last_run.as_ref().is_some_and(|run| run.outcome.is_none());
+        let state = state_of(&status, has_engine, runs);
+        (status, state)
+    };
+    Ok(statuses.into_iter().map(with_state).collect())
+}
+
+/// Prints the table or the objects.
+pub fn show(context: &mut Context, statuses: &[(IndexStatus, State)]) -> Result<()> {
+    if context.out.json {
+        for (status, state) in statuses {
+            let extra = StatusExtra { state: *state, watching: false, watch_mode: "off", pending_hints: 0 };
+            context.out.object(&StatusJson::new(status, extra))?;
+        }
+        return Ok(());
+    }
+    if statuses.is_empty() {
+        context.out.message("no repositories yet; add one: watchkeeper repo add PATH");
+        return Ok(());
+    }
+    let now = engine::now();
+    let rows: Vec<Vec<Cell>> = statuses
+        .iter()
+        .map(|(status, state)| {
+            let repository = &status.repository;
+            vec![
+                Cell::toned(tone_of(*state), format!("{} {}", glyph(*state), word(*state))),
+                Cell::toned(Tone::Bold, repository.name.clone()),
+                repository.seen_at.map_or("never".to_owned(), |at| age(now.since_ms(at))).into(),
+                count(repository.total_files.max(0) as u64).into(),
+                bytes(repository.total_bytes.max(0) as u64).into(),
+                some(status.open_problems),
+                some(status.held),
+                some(status.damaged),
+                last_run(status).into(),
+            ]
+        })
+        .collect();
+    let columns = ["state", "repository", "as of>", "files>", "size>", "problems>", "held>", "damaged>", "last run"];
+    context.out.table(&columns, &rows)
+}
+
+fn some(amount: i64) -> Cell {
+    match amount {
+        0 => Cell::toned(Tone::Dim, "-"),
+        amount => Cell::toned(Tone::Attention, count(amount.max(0) as u64)),
+    }
+}
+
+fn last_run(status: &IndexStatus) -> String {
+    let Some(run) = &status.last_run else { return "none yet".to_owned() };
+    let outcome = run.outcome.map_or("running", Outcome::as_str);
+    format!("{} {} {outcome}", run.number, run.kind.as_str())
+}
+
+fn word(state: State) -> String {
+    state.as_str().replace('_', " ")
+}
+
+fn glyph(state: State) -> &'static str {
+    match state {
+        State::Paused => "-",
+        State::Missing | State::Failed => "✗",
+        State::Syncing => "↻",
+        State::Held => "#",
+        State::Damaged | State::Partial => "!",
+        State::Pending => ".",
+        State::Stale => "~",
+        State::InSync => "✓",
+    }
+}
+
+fn tone_of(state: State) -> Tone {
+    match state {
+        State::Missing | State::Failed | State::Damaged => Tone::Bad,
+        State::Held | State::Partial => Tone::Attention,
+        State::InSync => Tone::Good,
+        State::Syncing => Tone::Bold,
+        State::Paused | State::Pending | State::Stale => Tone::Dim,
+    }
+}
+
+fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]) -> Result<Verdict> {
+    let max_age = args.max_age.as_deref().map(parse_duration).transpose().map_err(CliError::Usage)?;
+    let now = engine::now();
+    let mut verdict = Verdict::default();
+    let mut news = Vec::new();
+    for (status, state) in statuses {
+        let repository = &status.repository;
+        let mut say = |what: String| news.push(format!("{}: {what}", repository.name));
+        if matches!(state, State::Failed | State::Missing) {
+            verdict.failed = true;
+            let message = status.last_run.as_ref().and_then(|run| run.error_message.as_deref()).unwrap_or("");
+            say(format!("{} ({message})", state.as_str()));
+        }
+        if status.damaged > 0 {
+            verdict.damaged = true;
+            say(plural(status.damaged as u64, "damaged file", "damaged files"));
+        }
+        if status.undecided > 0 {
+            verdict.held = true;
+            say(plural(status.undecided as u64, "removal held", "removals held"));
+        }
+        if status.new_problems > 0 {
+            verdict.problems = true;
+            say(plural(status.new_problems as u64, "new problem", "new problems"));
+        }
+        let since_ms = repository.seen_at.map(|at| now.since_ms(at));
+        let is_paused = repository.paused_at.is_some();
+        if let Some(limit) = max_age.filter(|_| !is_paused) {
+            if since_ms.is_none_or(|since| u128::from(since.unsigned_abs()) > limit.as_millis()) {
+                verdict.failed = true;
+                say(since_ms
+                    .map_or("never listed to its end".to_owned(), |ms| format!("true as of {} ago only", age(ms))));
+            }
+        }
+    }
+    if context.out.json {
+        show(context, statuses)?;
+    } else if news.is_empty() {
+        let repositories = plural(statuses.len() as u64, "repository", "repositories");
+        context.out.line(&format!("ok: {repositories}, nothing failed, held, damaged or new"))?;
+    } else {
+        context.out.line(&news.join("; "))?;
+    }
+    Ok(verdict)
+}

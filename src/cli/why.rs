@@ -1,0 +1,120 @@
+//! `why`: what decided one record.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::Context;
+use super::args::Why;
+use super::exit::{CliError, Result, Verdict};
+use crate::domain::amount::bytes;
+use crate::domain::moment::rfc3339_nanos;
+use crate::domain::path::RelPath;
+use crate::domain::report::{FileEntry, Repository};
+use crate::domain::run::Outcome;
+use crate::engine::selects::left_out_by;
+use crate::index::{ChangeFilter, Reader};
+use crate::wire::{ChangeJson, FileJson, ProblemJson, RunJson};
+
+#[derive(serde::Serialize)]
+struct WhyJson<'a> {
+    repository: &'a str,
+    path: String,
+    /// The rule that leaves it out, if one does.
+    left_out_by: Option<String>,
+    record: Option<FileJson<'a>>,
+    /// The run that wrote the record last.
+    run: Option<RunJson>,
+    last_change: Option<ChangeJson>,
+    problem: Option<ProblemJson>,
+}
+
+/// Runs `why`.
+pub fn run(context: &mut Context, args: &Why) -> Result<Verdict> {
+    let path = RelPath::parse(args.path.as_os_str().as_bytes()).map_err(|error| CliError::Usage(error.to_string()))?;
+    let reader = context.places.existing_reader()?;
+    let repository = reader.repository(&args.name)?;
+    let record = reader.file(repository.id, &path)?;
+    let rule = left_out_by(&repository.settings, &path).map_err(CliError::failed)?;
+    let number = reader.written_by(repository.id, &path)?;
+    let run = number.and_then(|number| reader.run(&number.to_string()).ok());
+    let mut last_change = None;
+    let filter = ChangeFilter { repository: Some(repository.id), ..ChangeFilter::default() };
+    reader.for_each_change(&filter, |change| {
+        if change.change.path == path {
+            last_change = Some(change);
+        }
+        Ok(())
+    })?;
+    let problems = reader.problems(Some(repository.id), false)?;
+    let problem = problems.iter().find(|problem| problem.path == path);
+    if context.out.json {
+        context.out.object(&WhyJson {
+            repository: &repository.name,
+            path: path.to_string(),
+            left_out_by: rule,
+            record: record.as_ref().map(|entry| FileJson::new(&repository.name, entry)),
+            run: run.as_ref().map(RunJson::new),
+            last_change: last_change.as_ref().map(ChangeJson::from),
+            problem: problem.map(ProblemJson::from),
+        })?;
+        return Ok(Verdict::default());
+    }
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    match &record {
+        Some(entry) => record_lines(&mut lines, &repository, entry),
+        None => lines.push(("record", "none: it is not in the index".to_owned())),
+    }
+    lines.push(("rule", rule.map_or("no rule leaves it out".to_owned(), |rule| format!("left out: {rule}"))));
+    if let Some(run) = &run {
+        let outcome = run.outcome.map_or("running", Outcome::as_str);
+        let began = run.started_at.local();
+        lines.push((
+            "written by",
+            format!("run {}, {} asked for by {}, {outcome}, {began}", run.number, run.kind.as_str(), run.trigger),
+        ));
+    }
+    match &last_change {
+        Some(change) => {
+            let note = change.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+            let verdict = change.change.verdict.as_str();
+            lines.push(("last change", format!("{verdict}, {}{note}", change.at.local())));
+        }
+        None => lines.push(("last change", "none since the first full sync".to_owned())),
+    }
+    if let Some(problem) = problem {
+        lines.push(("problem", format!("{}: {}, seen {} times", problem.class, problem.message, problem.count)));
+    }
+    damage_lines(&mut lines, &reader, &repository, &path)?;
+    for (label, value) in lines {
+        context.out.line(&format!("{label:<12} {}", crate::domain::show::show_message(&value)))?;
+    }
+    Ok(Verdict::default())
+}
+
+fn record_lines(lines: &mut Vec<(&str, String)>, repository: &Repository, entry: &FileEntry) {
+    let sum = entry.sha256.map_or("none".to_owned(), |sum| sum.iter().map(|byte| format!("{byte:02x}")).collect());
+    lines.push(("path", entry.path.to_string()));
+    lines
+        .push(("size", format!("{} ({} bytes)", bytes(entry.stamp.size_bytes.unsigned_abs()), entry.stamp.size_bytes)));
+    lines.push(("modified", rfc3339_nanos(entry.stamp.mtime_ns)));
+    lines.push(("sha256", sum));
+    lines.push(("read", entry.verified_at.map_or("never".to_owned(), |at| at.local())));
+    lines.push(("in step", format!("as of {}", entry.last_scanned.local())));
+    lines.push(("recorded", entry.created_at.local()));
+    if entry.is_held {
+        let name = &repository.name;
+        lines.push(("held", format!("its removal waits for a decision; see `watchkeeper held {name}`")));
+    }
+}
+
+fn damage_lines(
+    lines: &mut Vec<(&str, String)>,
+    reader: &Reader,
+    repository: &Repository,
+    path: &RelPath,
+) -> Result<()> {
+    for damage in reader.damage(Some(repository.id))?.iter().filter(|damage| damage.path == *path) {
+        let found: String = damage.found_sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push(("damaged", format!("content found {}: {found}", damage.found_at.local())));
+    }
+    Ok(())
+}

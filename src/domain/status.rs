@@ -1,0 +1,155 @@
+//! Which one word says how a repository is doing. Pure: whoever knows the engine says whether one runs.
+
+use super::problem::Class;
+use super::report::{IndexStatus, Run};
+use super::repository::State;
+use super::run::{Kind, Outcome};
+
+/// Returns the first state that applies, in the contract's order.
+///
+/// `engine`: an engine runs for this index, so that what is due will be done. `running`: a run of this repository is
+/// going on. Without an engine the answer is never [`State::InSync`]: nobody looks, so it is true only as of the last
+/// complete listing.
+pub fn state_of(status: &IndexStatus, engine: bool, running: bool) -> State {
+    let last = status.last_run.as_ref();
+    if status.repository.paused_at.is_some() {
+        State::Paused
+    } else if last.is_some_and(is_missing) {
+        State::Missing
+    } else if running {
+        State::Syncing
+    } else if last.is_some_and(|run| run.outcome == Some(Outcome::Failed)) {
+        State::Failed
+    } else if status.undecided > 0 {
+        State::Held
+    } else if status.damaged > 0 {
+        State::Damaged
+    } else if status.new_problems > 0 {
+        State::Partial
+    } else if status.repository.seen_at.is_none() || last.is_some_and(is_cut_off) {
+        State::Pending
+    } else if engine {
+        State::InSync
+    } else {
+        State::Stale
+    }
+}
+
+/// Tells whether a run ended because there was nothing to look at.
+fn is_missing(run: &Run) -> bool {
+    run.outcome == Some(Outcome::Failed) && run.error_class.as_deref() == Some(Class::MountMissing.as_str())
+}
+
+/// Tells whether a run left something undone that it had been asked to bring up to date. A verify owes the index nothing.
+fn is_cut_off(run: &Run) -> bool {
+    // No outcome and not running: its process is gone, and the next engine will close it as interrupted.
+    run.kind != Kind::Verify && matches!(run.outcome, None | Some(Outcome::Cancelled | Outcome::Interrupted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::moment::Timestamp;
+    use crate::domain::report::Repository;
+    use crate::domain::repository::{RepositoryId, Settings};
+    use crate::domain::run::Tally;
+
+    /// A repository in step with a completed full run, before `change`.
+    fn check(change: impl Fn(&mut IndexStatus), expected: State) {
+        let mut status = in_step();
+        change(&mut status);
+        assert_eq!(state_of(&status, true, false), expected);
+    }
+
+    fn in_step() -> IndexStatus {
+        IndexStatus {
+            repository: Repository {
+                id: RepositoryId(1),
+                name: "a".to_owned(),
+                path: b"/a".to_vec(),
+                settings: Settings::default(),
+                identity: None,
+                paused_at: None,
+                created_at: Timestamp(0),
+                seen_generation: 1,
+                seen_at: Some(Timestamp(1)),
+                total_files: 1,
+                total_bytes: 1,
+                left_out: Vec::new(),
+            },
+            open_problems: 0,
+            new_problems: 0,
+            damaged: 0,
+            held: 0,
+            undecided: 0,
+            last_run: Some(run(Some(Outcome::Completed), None)),
+            by_kind: Vec::new(),
+        }
+    }
+
+    fn run(outcome: Option<Outcome>, class: Option<Class>) -> Run {
+        Run {
+            run_id: "01".to_owned(),
+            number: 1,
+            repository_id: RepositoryId(1),
+            repository: "a".to_owned(),
+            kind: Kind::Full,
+            trigger: "user".to_owned(),
+            outcome,
+            started_at: Timestamp(1),
+            ended_at: Some(Timestamp(2)),
+            duration_ms: Some(1),
+            tally: Tally::default(),
+            error_class: class.map(|class| class.as_str().to_owned()),
+            error_message: None,
+            attempt: 1,
+            instance: String::new(),
+            metadata: None,
+        }
+    }
+
+    #[test]
+    fn the_first_state_that_applies_wins() {
+        let ended = |outcome, class| move |status: &mut IndexStatus| status.last_run = Some(run(Some(outcome), class));
+        check(|_| (), State::InSync);
+        check(ended(Outcome::Failed, Some(Class::Io)), State::Failed);
+        check(ended(Outcome::Failed, Some(Class::NotFound)), State::Failed);
+        check(ended(Outcome::Failed, Some(Class::MountMissing)), State::Missing);
+        check(ended(Outcome::Held, Some(Class::MountMissing)), State::InSync);
+        check(ended(Outcome::Cancelled, None), State::Pending);
+        check(ended(Outcome::Interrupted, None), State::Pending);
+        check(|status| status.repository.seen_at = None, State::Pending);
+        check(|status| status.new_problems = 1, State::Partial);
+        check(|status| (status.new_problems, status.damaged) = (1, 1), State::Damaged);
+        check(|status| (status.undecided, status.damaged) = (1, 1), State::Held);
+        check(|status| (status.repository.paused_at, status.undecided) = (Some(Timestamp(1)), 1), State::Paused);
+    }
+
+    #[test]
+    fn what_a_person_has_decided_or_seen_no_longer_counts() {
+        check(|status| (status.held, status.undecided) = (9, 0), State::InSync);
+        check(|status| (status.open_problems, status.new_problems) = (9, 0), State::InSync);
+    }
+
+    #[test]
+    fn a_running_repository_is_syncing_unless_it_is_paused() {
+        let mut status = in_step();
+        status.last_run = Some(run(None, None));
+        status.undecided = 1;
+        assert_eq!(state_of(&status, true, true), State::Syncing);
+        status.repository.paused_at = Some(Timestamp(1));
+        assert_eq!(state_of(&status, true, true), State::Paused);
+    }
+
+    #[test]
+    fn a_cut_off_verify_leaves_the_index_true() {
+        let mut status = in_step();
+        status.last_run = Some(Run { kind: Kind::Verify, ..run(Some(Outcome::Cancelled), None) });
+        assert_eq!(state_of(&status, true, false), State::InSync);
+    }
+
+    #[test]
+    fn without_an_engine_nothing_is_in_sync() {
+        assert_eq!(state_of(&in_step(), false, false), State::Stale);
+    }
+}

@@ -1,0 +1,29 @@
+//! The contract's JSON shapes, made from domain values. One object a line; keys are added, never changed.
+//!
+//! Knows no I/O: surfaces write what this room shapes.
+
+mod file;
+mod finding;
+mod path;
+mod repository;
+mod run;
+
+pub use file::FileJson;
+pub use finding::{ChangeJson, CheckJson, DamageJson, HeldJson, ProblemJson};
+pub use repository::{RepositoryJson, StatsJson, StatusExtra, StatusJson};
+pub use run::{LogJson, ProgressJson, RunJson};
+
+use crate::domain::moment::Timestamp;
+
+fn moment(at: Option<Timestamp>) -> Option<String> {
+    at.map(Timestamp::rfc3339)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text
+}
