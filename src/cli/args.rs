@@ -21,7 +21,7 @@ watchkeeper only reads your files: it copies, moves and deletes nothing.";
 
 /// Keeps an index true to directory trees, and shows what changed and what failed
 #[derive(Debug, Parser)]
-#[command(name = "watchkeeper", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "watchkeeper", version, after_help = EXAMPLES, subcommand_precedence_over_arg = true)]
 #[command(disable_help_subcommand = false, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]

@@ -31,7 +31,6 @@ use places::Places;
 pub(crate) struct Context {
     out: Output,
     places: Places,
-    globals: args::Globals,
 }
 
 /// Runs the program and returns its exit code; the only caller is `main`.
@@ -40,17 +39,13 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let mut out = Output::new(cli.globals.json, cli.globals.quiet);
     let result = check_first_word(&cli).and_then(|()| Places::find(&cli.globals)).and_then(|places| {
         start_log(&cli, &places)?;
-        let mut context =
-            Context { out: Output::new(cli.globals.json, cli.globals.quiet), places, globals: cli.globals.clone() };
+        let mut context = Context { out: Output::new(cli.globals.json, cli.globals.quiet), places };
         let verdict = dispatch(&mut context, cli)?;
         context.out.flush()?;
         Ok(verdict)
     });
-    // Nothing was printed through this one; it only knows how to print.
-    out.quiet = false;
     match result {
         Ok(verdict) => ExitCode::from(verdict.code()),
         Err(error) => {
@@ -108,7 +103,10 @@ fn man(context: &mut Context, directory: &std::path::Path) -> Result<Verdict> {
 
 /// Refuses a first word that is neither a command nor a directory, and names the nearest command.
 fn check_first_word(cli: &Cli) -> Result<()> {
-    let Some(first) = cli.directories.first().filter(|_| cli.command.is_none()) else { return Ok(()) };
+    let Some(first) = cli.directories.first() else { return Ok(()) };
+    if cli.command.is_some() {
+        return Err(CliError::Usage("either directories or a command, not both".to_owned()));
+    }
     if first.is_dir() {
         return Ok(());
     }
