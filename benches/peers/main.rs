@@ -6,6 +6,8 @@
 //! This file is the plan: which sections run, on which trees. Floors, from above: `main`; the sections `small`, `large`,
 //! `ours`; `rounds`; `peer`; `measure`, `machine`, `tree`, `budget`, `table`, `args`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own, whose output is the report")]
+
 mod args;
 mod budget;
 mod large;

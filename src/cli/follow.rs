@@ -1,6 +1,6 @@
 //! Follows runs to their end: progress on a terminal, a line or an object for each that ends, signals.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -211,12 +211,12 @@ pub fn describe(run: &Run, damaged: i64) -> Vec<String> {
 /// One line of progress for each run, on standard error.
 struct Bars {
     all: Option<MultiProgress>,
-    bars: HashMap<String, ProgressBar>,
+    bars: BTreeMap<String, ProgressBar>,
 }
 
 impl Bars {
     fn new(shown: bool) -> Bars {
-        Bars { all: shown.then(|| MultiProgress::with_draw_target(progress_target())), bars: HashMap::new() }
+        Bars { all: shown.then(|| MultiProgress::with_draw_target(progress_target())), bars: BTreeMap::new() }
     }
 
     fn show(&mut self, progress: &RunProgress) {

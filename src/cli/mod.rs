@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
     };
     let result = check_first_word(&cli).and_then(|()| Places::find(&cli.globals)).and_then(|places| {
         start_log(&cli, &places)?;
-        let mut context = Context { out: Output::new(cli.globals.json, cli.globals.quiet), places };
+        let mut context = Context { out: Output::new(&cli.globals), places };
         let verdict = dispatch(&mut context, cli)?;
         context.out.flush()?;
         Ok(verdict)
@@ -175,7 +175,7 @@ fn start_log(cli: &Cli, places: &Places) -> Result<()> {
                 .map_err(|error| CliError::failed(format!("log file {}: {error}", path.display())))?;
             builder.with_writer(std::sync::Mutex::new(file)).try_init()
         }
-        None => builder.with_writer(std::io::stderr).without_time().try_init(),
+        None => builder.with_writer(output::log_target).without_time().try_init(),
     };
     started.map_err(|error| CliError::failed(format!("the log cannot be started: {error}")))
 }

@@ -30,7 +30,8 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn new(json: bool, quiet: bool) -> Output {
+    pub fn new(globals: &super::args::Globals) -> Output {
+        let (json, quiet) = (globals.json, globals.quiet);
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let is_terminal = std::io::stdout().is_terminal();
@@ -163,6 +164,11 @@ fn error_line(text: &str) {
 /// Returns where the progress bar draws: standard error.
 pub fn progress_target() -> indicatif::ProgressDrawTarget {
     indicatif::ProgressDrawTarget::stderr_with_hz(10)
+}
+
+/// Returns where the log goes while no file takes it: standard error.
+pub fn log_target() -> std::io::Stderr {
+    std::io::stderr()
 }
 
 /// Asks a yes-or-no question on the terminal; anything but a clear yes, or no terminal, is no.

@@ -144,12 +144,13 @@ fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]
         }
         let since_ms = repository.seen_at.map(|at| now.since_ms(at));
         let is_paused = repository.paused_at.is_some();
-        if let Some(limit) = max_age.filter(|_| !is_paused) {
-            if since_ms.is_none_or(|since| u128::from(since.unsigned_abs()) > limit.as_millis()) {
-                verdict.failed = true;
-                say(since_ms
-                    .map_or("never listed to its end".to_owned(), |ms| format!("true as of {} ago only", age(ms))));
-            }
+        let is_over = |limit: std::time::Duration| {
+            since_ms.is_none_or(|since| u128::from(since.unsigned_abs()) > limit.as_millis())
+        };
+        if !is_paused && max_age.is_some_and(is_over) {
+            verdict.failed = true;
+            let since = since_ms.map(|ms| format!("true as of {} ago only", age(ms)));
+            say(since.unwrap_or("never listed to its end".to_owned()));
         }
     }
     if context.out.json {

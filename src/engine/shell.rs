@@ -1,6 +1,6 @@
 //! The shell around `update`: one stream of inputs, threads for jobs, the sampling of progress, answers and events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
@@ -18,7 +18,6 @@ use super::state::{Effect, Input, ReplyId, State};
 use super::update::update;
 use super::{clock, instance};
 use crate::config::Config;
-use crate::domain::problem::Class;
 use crate::domain::report::Run;
 use crate::index::{IndexError, Reader, Writer};
 
@@ -85,7 +84,7 @@ impl Engine {
             events,
             replies: HashMap::new(),
             next_reply: 0,
-            jobs: HashMap::new(),
+            jobs: BTreeMap::new(),
             next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
             counts_ahead: options.counts_ahead,
             _lock: lock,
@@ -135,7 +134,7 @@ struct Shell {
     events: broadcast::Sender<Event>,
     replies: HashMap<ReplyId, oneshot::Sender<Answer>>,
     next_reply: u64,
-    jobs: HashMap<String, RunningJob>,
+    jobs: BTreeMap<String, RunningJob>,
     next_directory_id: Arc<AtomicI64>,
     counts_ahead: bool,
     _lock: Lock,
@@ -345,6 +344,6 @@ fn sample_of(job: &RunningJob) -> super::protocol::RunProgress {
 }
 
 fn describe(error: &IndexError) -> String {
-    let class: Class = error.class();
+    let class = error.class();
     format!("{error} ({}): {}", class.as_str(), class.hint())
 }

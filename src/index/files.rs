@@ -90,7 +90,7 @@ impl Reader {
             sum.2 += row.get::<_, i64>(1)?.max(0) as u64;
         }
         sums.retain(|sum| sum.1 > 0);
-        sums.sort_by(|a, b| b.2.cmp(&a.2));
+        sums.sort_by_key(|sum| std::cmp::Reverse(sum.2));
         Ok(sums)
     }
 }

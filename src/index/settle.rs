@@ -262,74 +262,81 @@ fn spread_parked_directories(db: &Connection, run: &RunContext) -> Result<()> {
     Ok(())
 }
 
+/// A file's place: its directory and its name.
+type Place = (i64, Vec<u8>);
+
 /// Gives each arrival in `moves` the history of the record that it was, and drops that record.
 fn carry_out_moves(db: &Connection, run: &RunContext, at_ms: i64) -> Result<u64> {
-    type Pair = (i64, Vec<u8>, i64, Vec<u8>);
-    let mut moved: u64 = 0;
+    let mut moved = 0;
     let mut bytes = 0;
     let mut pairs =
         db.prepare("SELECT from_directory, from_name, to_directory, to_name FROM temp.moves ORDER BY rowid")?;
     let mut rows = pairs.query([])?;
     while let Some(row) = rows.next()? {
-        let (from_directory, from_name, to_directory, to_name): Pair =
-            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let old = read_record(db, from_directory, &from_name)?;
-        let new = read_record(db, to_directory, &to_name)?;
-        let carried = carry(&old, &new, at_ms);
-        let delete = "DELETE FROM files WHERE directory_id = ?1 AND name = ?2";
-        db.prepare_cached(delete)?.execute(params![from_directory, from_name])?;
-        bytes -= old.stamp.size_bytes;
-        super::apply::write_file(
-            db,
-            run,
-            &FileRow {
-                directory_id: to_directory,
-                name: to_name.clone(),
-                old_size_bytes: Some(new.stamp.size_bytes),
-                change: None,
-                is_arrival: false,
-                record: carried.clone(),
-            },
-        )?;
-        db.prepare_cached("UPDATE damage SET directory_id = ?3, name = ?4 WHERE directory_id = ?1 AND name = ?2")?
-            .execute(params![from_directory, from_name, to_directory, to_name])?;
-        // Read again by its new place: what has no hash yet stays an arrival, and is read like the others.
-        if carried.sha256.is_some() || carried.flags.has(Flags::SYMLINK) || !carried.flags.has(Flags::ARRIVAL) {
-            db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-                .execute(params![run.number, to_directory, to_name])?;
-        }
-        db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-            .execute(params![run.number, from_directory, from_name])?;
-        let path_of = |id: i64, name: &[u8]| -> Result<RelPath> {
-            let directory = known::path_of_directory(db, id)?.unwrap_or_default();
-            Ok(RelPath::from_stored(crate::domain::path::join(&directory, name)))
-        };
-        let old_path = path_of(from_directory, &from_name)?;
-        db.prepare_cached("DELETE FROM held WHERE repository_id = ?1 AND path = ?2")?
-            .execute(params![run.repository.0, old_path.as_bytes()])?;
-        if run.stores_changes {
-            let change = Change {
-                verdict: Verdict::Moved,
-                path: path_of(to_directory, &to_name)?,
-                old_path: Some(old_path),
-                directory_files: None,
-                old_size_bytes: Some(old.stamp.size_bytes),
-                new_size_bytes: Some(new.stamp.size_bytes),
-                old_sha256: old.sha256,
-                new_sha256: carried.sha256,
-                note: None,
-            };
-            insert_change(db, run, at_ms, &change)?;
-        }
+        bytes -= carry_out_move(db, run, (row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?), at_ms)?;
         moved += 1;
     }
     drop(rows);
     drop(pairs);
     db.execute("DELETE FROM temp.moves", [])?;
-    add_totals(db, run.repository, -(moved as i64), bytes)?;
+    add_totals(db, run.repository, -moved, bytes)?;
     // Each was counted as added when it came.
-    add_tally(db, run.number, &Tally { moved: moved as i64, added: -(moved as i64), ..Tally::default() })?;
-    Ok(moved)
+    add_tally(db, run.number, &Tally { moved, added: -moved, ..Tally::default() })?;
+    Ok(moved.unsigned_abs())
+}
+
+/// Carries one record over to its new place; returns the bytes of the row that is dropped.
+fn carry_out_move(db: &Connection, run: &RunContext, from: Place, to: Place, at_ms: i64) -> Result<i64> {
+    let old = read_record(db, from.0, &from.1)?;
+    let new = read_record(db, to.0, &to.1)?;
+    let carried = carry(&old, &new, at_ms);
+    let old_path = path_of(db, &from)?;
+    let new_path = path_of(db, &to)?;
+    db.prepare_cached("DELETE FROM files WHERE directory_id = ?1 AND name = ?2")?.execute(params![from.0, from.1])?;
+    let row = FileRow {
+        directory_id: to.0,
+        name: to.1.clone(),
+        old_size_bytes: Some(new.stamp.size_bytes),
+        change: None,
+        is_arrival: false,
+        record: carried.clone(),
+    };
+    super::apply::write_file(db, run, &row)?;
+    db.prepare_cached("UPDATE damage SET directory_id = ?3, name = ?4 WHERE directory_id = ?1 AND name = ?2")?
+        .execute(params![from.0, from.1, to.0, to.1])?;
+    // What has no hash yet stays an arrival, and is read like the others.
+    if !carried.flags.has(Flags::ARRIVAL) {
+        db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+            .execute(params![run.number, to.0, to.1])?;
+    }
+    db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+        .execute(params![run.number, from.0, from.1])?;
+    for (sql, at) in [
+        ("DELETE FROM held WHERE repository_id = ?1 AND path = ?2 AND ?3", &old_path),
+        ("UPDATE problems SET closed_ms = ?3 WHERE repository_id = ?1 AND path = ?2 AND closed_ms IS NULL", &old_path),
+    ] {
+        db.prepare_cached(sql)?.execute(params![run.repository.0, at.as_bytes(), at_ms])?;
+    }
+    if run.stores_changes {
+        let change = Change {
+            verdict: Verdict::Moved,
+            path: new_path,
+            old_path: Some(old_path),
+            directory_files: None,
+            old_size_bytes: Some(old.stamp.size_bytes),
+            new_size_bytes: Some(new.stamp.size_bytes),
+            old_sha256: old.sha256,
+            new_sha256: carried.sha256,
+            note: None,
+        };
+        insert_change(db, run, at_ms, &change)?;
+    }
+    Ok(old.stamp.size_bytes)
+}
+
+fn path_of(db: &Connection, place: &Place) -> Result<RelPath> {
+    let directory = known::path_of_directory(db, place.0)?.unwrap_or_default();
+    Ok(RelPath::from_stored(crate::domain::path::join(&directory, &place.1)))
 }
 
 /// Returns the record of a moved file: the history of the old one under the stamp of the new one.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -144,13 +144,15 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
 fn gather(db: &mut Db, first: Batch, receiver: &Receiver<Message>, batch_size: usize) -> (Result<()>, Option<Message>) {
     let mut followed_by = None;
     let result = db.write(|transaction| {
-        let until = Instant::now() + LONGEST_TRANSACTION;
+        // The batches' own times tell how old the transaction is: this room asks no clock.
+        let (begun_ms, mut at_ms) = (first.at_ms, first.at_ms);
         let mut rows = first.len();
         apply(transaction, &first)?;
-        while rows < batch_size {
-            match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        while rows < batch_size && at_ms.saturating_sub(begun_ms) < LONGEST_TRANSACTION.as_millis() as i64 {
+            match receiver.recv_timeout(LONGEST_TRANSACTION) {
                 Ok(Message::Batch(batch)) => {
                     rows += batch.len();
+                    at_ms = batch.at_ms;
                     apply(transaction, &batch)?;
                 }
                 Ok(call) => {

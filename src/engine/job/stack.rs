@@ -77,13 +77,13 @@ impl Stack {
                 inner.busy += 1;
                 return Ok(Some(work));
             }
-            if let Some(mut source) = inner.source.take() {
-                if let Some(work) = source()? {
-                    inner.work = work;
-                    inner.source = Some(source);
-                    self.changed.notify_all();
-                    continue;
-                }
+            if let Some(mut source) = inner.source.take()
+                && let Some(work) = source()?
+            {
+                inner.work = work;
+                inner.source = Some(source);
+                self.changed.notify_all();
+                continue;
             }
             if inner.busy == 0 {
                 self.changed.notify_all();
