@@ -2,4 +2,24 @@
 
 // `cfg(test)` always holds here; clippy needs it to know that the functions beside the tests are test code too.
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod moves;
+#[cfg(test)]
+mod problems;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod traps;
+#[cfg(test)]
+mod world;

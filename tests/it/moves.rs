@@ -1,0 +1,131 @@
+//! Moves keep their history and cost no second reading.
+
+use super::world::World;
+use std::fs;
+
+fn created(world: &World) -> Vec<(String, String)> {
+    let files = world.json(&["files", "tree"]);
+    let mut created: Vec<(String, String)> = files
+        .iter()
+        .map(|file| (file["created_at"].as_str().unwrap().to_owned(), file["sha256"].as_str().unwrap().to_owned()))
+        .collect();
+    created.sort();
+    created
+}
+
+#[test]
+fn a_moved_file_keeps_its_history_and_is_not_read_again() {
+    let world = World::with(&["a/one=1", "b/two=2", "stay"]);
+    world.sync(&[]);
+    let before = created(&world);
+    fs::rename(world.path("a/one"), world.path("b/renamed")).unwrap();
+    let run = world.sync(&[]);
+    assert_eq!(world.last_changes(), ["moved a/one -> b/renamed"]);
+    assert_eq!((run["files_moved"].as_i64(), run["files_added"].as_i64()), (Some(1), Some(0)));
+    assert_eq!((run["files_removed"].as_i64(), run["bytes_hashed"].as_i64()), (Some(0), Some(0)));
+    assert_eq!(created(&world), before);
+    world.assert_in_step();
+}
+
+#[test]
+fn a_moved_directory_is_one_change_however_much_is_in_it() {
+    let world = World::with(&["2019/a", "2019/deep/er/b", "2019/deep/c", "archive/x"]);
+    world.sync(&[]);
+    let before = created(&world);
+    fs::rename(world.path("2019"), world.path("archive/2019")).unwrap();
+    let run = world.sync(&[]);
+    assert_eq!(world.last_changes(), ["moved 2019 -> archive/2019"]);
+    assert_eq!((run["files_moved"].as_i64(), run["bytes_hashed"].as_i64()), (Some(3), Some(0)));
+    assert_eq!(created(&world), before);
+    world.assert_in_step();
+    fs::rename(world.path("archive/2019"), world.path("2019")).unwrap();
+    world.sync(&["--kind", "incremental"]);
+    assert_eq!(world.last_changes(), ["moved archive/2019 -> 2019"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn files_moved_out_of_a_removed_directory_are_moves() {
+    let world = World::with(&["old/a=1", "old/sub/b=2", "new/x=3"]);
+    world.sync(&[]);
+    fs::rename(world.path("old/a"), world.path("new/a")).unwrap();
+    fs::rename(world.path("old/sub/b"), world.path("b")).unwrap();
+    fs::remove_dir_all(world.path("old")).unwrap();
+    world.sync(&[]);
+    assert_eq!(world.last_changes(), ["moved old/a -> new/a", "moved old/sub/b -> b"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn directories_that_trade_places_end_in_the_right_index() {
+    let world = World::with(&["a/1=a1", "a/same=a", "b/2=b2", "b/same=b", "b/sub/3=b3"]);
+    world.sync(&[]);
+    fs::rename(world.path("a"), world.path("t")).unwrap();
+    fs::rename(world.path("b"), world.path("a")).unwrap();
+    fs::rename(world.path("t"), world.path("b")).unwrap();
+    world.sync(&[]);
+    world.assert_in_step();
+    // A directory takes the name of its parent's old place, and the parent moves into it.
+    fs::rename(world.path("a"), world.path("t")).unwrap();
+    fs::create_dir(world.path("a")).unwrap();
+    fs::rename(world.path("t"), world.path("a/a")).unwrap();
+    world.sync(&[]);
+    world.assert_in_step();
+    fs::rename(world.path("a/a/sub"), world.path("sub")).unwrap();
+    fs::rename(world.path("a"), world.path("sub/a")).unwrap();
+    world.sync(&["--kind", "incremental"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn files_that_trade_names_are_not_lost() {
+    let world = World::with(&["a=content of a", "b=content of b"]);
+    world.sync(&[]);
+    fs::rename(world.path("a"), world.path("t")).unwrap();
+    fs::rename(world.path("b"), world.path("a")).unwrap();
+    fs::rename(world.path("t"), world.path("b")).unwrap();
+    world.sync(&[]);
+    assert_eq!(world.last_changes(), ["replaced a", "replaced b"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn a_copy_whose_original_is_deleted_is_a_move_by_content() {
+    let world = World::with(&["a/film=long and unique content", "b/x", "twin1=twin", "twin2=twin"]);
+    world.sync(&[]);
+    fs::copy(world.path("a/film"), world.path("b/film")).unwrap();
+    fs::remove_file(world.path("a/film")).unwrap();
+    fs::copy(world.path("twin1"), world.path("twin3")).unwrap();
+    fs::remove_file(world.path("twin1")).unwrap();
+    fs::remove_file(world.path("twin2")).unwrap();
+    world.sync(&[]);
+    let expected = ["added twin3", "moved a/film -> b/film", "removed twin1", "removed twin2"];
+    assert_eq!(world.last_changes(), expected, "with two candidates nothing is proven");
+    world.assert_in_step();
+}
+
+#[test]
+fn a_hard_link_is_a_file_of_its_own_and_no_move() {
+    let world = World::with(&["a=1"]);
+    world.sync(&[]);
+    fs::hard_link(world.path("a"), world.path("b")).unwrap();
+    world.sync(&[]);
+    assert_eq!(world.last_changes(), ["added b", "touched a"]);
+    fs::remove_file(world.path("a")).unwrap();
+    world.sync(&[]);
+    assert_eq!(world.last_changes(), ["removed a", "touched b"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn a_reused_inode_is_no_move() {
+    let world = World::with(&["a=old!"]);
+    world.sync(&[]);
+    let times = fs::metadata(world.path("a")).unwrap().modified().unwrap();
+    fs::remove_file(world.path("a")).unwrap();
+    world.put("b=new!");
+    fs::File::open(world.path("b")).unwrap().set_modified(times).unwrap();
+    world.sync(&[]);
+    assert_eq!(world.last_changes(), ["added b", "removed a"]);
+    world.assert_in_step();
+}
