@@ -90,3 +90,14 @@ pub struct Problem {
     pub class: Class,
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_read_as_it_is_written_and_says_what_to_do() {
+        assert!(Class::ALL.into_iter().all(|class| Class::parse(class.as_str()) == Some(class)));
+        assert!(Class::ALL.into_iter().all(|class| !class.hint().is_empty()));
+    }
+}
