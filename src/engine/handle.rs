@@ -75,3 +75,37 @@ impl Subscription {
 fn ended() -> Refusal {
     Refusal::new("unavailable", "the engine has ended")
 }
+
+/// The other end of a handle, for tests of surfaces: an engine that does nothing but answer.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct FakeEngine {
+    calls: mpsc::Receiver<Call>,
+    /// Sends events to who has subscribed.
+    pub(crate) events: broadcast::Sender<Event>,
+}
+
+#[cfg(test)]
+impl FakeEngine {
+    /// Returns a handle and its engine.
+    pub(crate) fn new() -> (Handle, FakeEngine) {
+        let (calls, receiver) = mpsc::channel(16);
+        let (events, _) = broadcast::channel(64);
+        (Handle { calls, events: events.clone() }, FakeEngine { calls: receiver, events })
+    }
+
+    /// Answers snapshots with `snapshot` and commands with `answer` until every handle is gone.
+    pub(crate) async fn serve(
+        mut self,
+        snapshot: Snapshot,
+        mut answer: impl FnMut(Command, &broadcast::Sender<Event>) -> Answer,
+    ) {
+        while let Some(call) = self.calls.recv().await {
+            // Who asked may have gone meanwhile.
+            match call {
+                Call::Command(command, reply) => drop(reply.send(answer(command, &self.events))),
+                Call::Snapshot(reply) => drop(reply.send(snapshot.clone())),
+            }
+        }
+    }
+}

@@ -20,6 +20,8 @@ mod state;
 mod update;
 
 pub use clock::wall as now;
+#[cfg(test)]
+pub(crate) use handle::FakeEngine;
 pub use handle::{Handle, Subscription};
 pub use lock::{LockError, is_running};
 pub use shell::{Engine, EngineError, Options};
