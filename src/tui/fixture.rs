@@ -1,0 +1,295 @@
+//! States for tests: the repositories, runs and problems of one afternoon, at a fixed moment in UTC.
+
+use ratatui::layout::Size;
+
+use super::event::{Msg, Now, RepositoryRows, Rows, RunRows};
+use super::keymap::Key;
+use super::state::{Engine, State};
+use super::text::Zone;
+use super::theme::{Choice, Theme};
+use super::update::update;
+use crate::domain::change::Verdict;
+use crate::domain::guard::Reason;
+use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
+use crate::domain::report::{Damage, GoodCopy, Held, IndexStatus, LogLine, Repository, Run, StoredProblem};
+use crate::domain::repository::{RepositoryId, Settings};
+use crate::domain::run::{Kind, Outcome, Tally};
+use crate::engine::protocol::{Event, QueuedRun, RunProgress, Snapshot};
+
+/// 2026-11-20 14:32:00 UTC, a Friday.
+pub const NOW: Timestamp = Timestamp(1_795_185_120_000);
+pub const MINUTE: i64 = 60_000;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+
+pub fn now(monotonic_ms: u64) -> Now {
+    Now { monotonic_ms, wall: NOW }
+}
+
+/// A state before anything was read.
+pub fn blank(width: u16, height: u16) -> State {
+    let theme = Theme::new(Choice::Auto, false);
+    let mut state = State::new(theme, Engine::Here, Size { width, height }, now(0));
+    state.zone = Zone::Utc;
+    state
+}
+
+/// A state with four repositories, all well, the first selected and read.
+pub fn idle(width: u16, height: u16) -> State {
+    with(blank(width, height), quiet())
+}
+
+/// A state with what goes wrong in an afternoon; `nas-archive`, which failed, is selected and read.
+pub fn afternoon(width: u16, height: u16) -> State {
+    with(blank(width, height), busy())
+}
+
+/// Lets a state read these repositories.
+pub fn with(mut state: State, statuses: Vec<IndexStatus>) -> State {
+    let latest = latest(&statuses);
+    tell(&mut state, Msg::Rows(Rows::Overview { statuses, latest }));
+    read_selected(&mut state);
+    state
+}
+
+fn latest(statuses: &[IndexStatus]) -> Vec<Run> {
+    let mut latest: Vec<Run> = statuses.iter().filter_map(|status| status.last_run.clone()).collect();
+    latest.sort_by_key(|run| -run.number);
+    latest
+}
+
+/// Answers what the selection asked for.
+pub fn read_selected(state: &mut State) {
+    let Some(entry) = state.entry() else { return };
+    let rows = rows(&entry.status);
+    tell(state, Msg::Rows(Rows::Repository(Box::new(rows))));
+}
+
+/// Runs of `photos` and a waiting one of `mail`.
+pub fn sync(state: &mut State) {
+    let queued = QueuedRun { repository: "mail".to_owned(), run_id: "01Q".to_owned(), kind: Kind::Full, joined: false };
+    let snapshot = Snapshot { queued: vec![queued], running: vec![progress("photos")] };
+    tell(state, Msg::Engine(Event::Snapshot(snapshot)));
+}
+
+pub fn progress(name: &str) -> RunProgress {
+    RunProgress {
+        run_id: "01R".to_owned(),
+        number: 4_180,
+        repository: name.to_owned(),
+        kind: Kind::Full,
+        elapsed_ms: 110_000,
+        files_done: 1_911_300,
+        files_total: Some(3_033_000),
+        bytes_done: 41_200_000_000,
+        bytes_total: Some(65_400_000_000),
+        files_per_s: 17_400,
+        bytes_per_s: 412_000_000,
+        eta_ms: Some(59_000),
+        problems: 2,
+        current_path: RelPath::from_stored(b"2026/09/kisumu/IMG_20260914_173355_panorama_final.raw".to_vec()),
+    }
+}
+
+pub fn tell(state: &mut State, msg: Msg) -> Vec<super::event::Effect> {
+    let at = state.now.monotonic_ms;
+    update(state, msg, now(at))
+}
+
+/// Presses keys as they are written, such as `j j s` or `ctrl-c`; returns what the last one asked for.
+pub fn press(state: &mut State, keys: &str) -> Vec<super::event::Effect> {
+    let all: Vec<Key> = super::keymap::KEYMAP.iter().flat_map(|binding| binding.keys.iter().copied()).collect();
+    let mut effects = Vec::new();
+    for word in keys.split_whitespace() {
+        let key = all.iter().find(|key| key.to_string() == word).unwrap_or_else(|| panic!("no key {word}"));
+        effects = tell(state, Msg::Key(*key));
+    }
+    effects
+}
+
+pub fn select(state: &mut State, name: &str) {
+    let entry = state.entries().iter().find(|entry| entry.status.repository.name == name);
+    let id = entry.map(|entry| entry.status.repository.id);
+    super::act::select(state, id);
+    read_selected(state);
+}
+
+pub fn quiet() -> Vec<IndexStatus> {
+    [("photos", 1_911_300, 412_000_000_000), ("mail", 640_112, 31_000_000_000), ("www", 18_400, 640_000_000)]
+        .into_iter()
+        .zip(1..)
+        .map(|((name, files, bytes), id)| status(id, name, files, bytes, Outcome::Completed, id * 4 * MINUTE))
+        .collect()
+}
+
+fn busy() -> Vec<IndexStatus> {
+    let mut all = quiet();
+    let mut archive = status(4, "nas-archive", 91_204, 1_400_000_000_000, Outcome::Failed, DAY + HOUR);
+    let mut run = failed(archive.repository.id);
+    run.ended_at = Some(Timestamp(NOW.0 - 12 * MINUTE));
+    archive.last_run = Some(run);
+    let mut backup = status(5, "backup-b", 88_204, 1_200_000_000_000, Outcome::Held, 3 * HOUR);
+    (backup.held, backup.undecided) = (12_431, 12_431);
+    let mut home = status(6, "home", 412_000, 96_000_000_000, Outcome::Partial, 2 * MINUTE);
+    (home.open_problems, home.new_problems, home.damaged) = (2, 1, 1);
+    let mut scratch = status(7, "scratch", 73_000, 8_200_000_000, Outcome::Completed, 9 * DAY);
+    scratch.repository.paused_at = Some(Timestamp(NOW.0 - 9 * DAY));
+    let mut fresh = status(8, "new-disk", 0, 0, Outcome::Completed, 0);
+    (fresh.repository.seen_at, fresh.last_run) = (None, None);
+    all.extend([archive, backup, home, scratch, fresh]);
+    all
+}
+
+/// A repository that was listed `age_ms` ago.
+pub fn status(id: i64, name: &str, files: i64, bytes: i64, outcome: Outcome, age_ms: i64) -> IndexStatus {
+    let last = run(id, name, 4_170 + id, Kind::Full, outcome, age_ms);
+    IndexStatus {
+        repository: Repository {
+            id: RepositoryId(id),
+            name: name.to_owned(),
+            path: format!("/srv/{name}").into_bytes(),
+            settings: Settings::default(),
+            identity: None,
+            paused_at: None,
+            created_at: Timestamp(NOW.0 - 90 * DAY),
+            seen_generation: 1,
+            seen_at: Some(Timestamp(NOW.0 - age_ms)),
+            total_files: files,
+            total_bytes: bytes,
+            left_out: Vec::new(),
+        },
+        open_problems: 0,
+        new_problems: 0,
+        damaged: 0,
+        held: 0,
+        undecided: 0,
+        last_run: Some(last),
+        by_kind: Vec::new(),
+    }
+}
+
+pub fn run(id: i64, name: &str, number: i64, kind: Kind, outcome: Outcome, age_ms: i64) -> Run {
+    let took = 800 + number % 7 * 450;
+    Run {
+        run_id: format!("01JCXR5Y8Q{number:016}"),
+        number,
+        repository_id: RepositoryId(id),
+        repository: name.to_owned(),
+        kind,
+        trigger: if number % 3 == 0 { "user" } else { "schedule" }.to_owned(),
+        outcome: Some(outcome),
+        started_at: Timestamp(NOW.0 - age_ms),
+        ended_at: Some(Timestamp(NOW.0 - age_ms + took)),
+        duration_ms: Some(took),
+        tally: Tally {
+            scanned: 88_204,
+            added: number % 5,
+            updated: number % 13,
+            removed: number % 3,
+            moved: number % 2,
+            bytes_hashed: number * 1_000,
+            directories: 1_204,
+            ..Tally::default()
+        },
+        error_class: None,
+        error_message: None,
+        attempt: 1,
+        instance: "atlas:412:1795".to_owned(),
+        metadata: None,
+    }
+}
+
+fn failed(id: RepositoryId) -> Run {
+    Run {
+        error_class: Some("io".to_owned()),
+        error_message: Some(
+            "cannot list /srv/nas-archive/2019/scans: Input/output error (os error 5), after 91,204 of 91,310 files"
+                .to_owned(),
+        ),
+        tally: Tally { scanned: 91_204, problems: 1, directories: 1_204, ..Tally::default() },
+        ..run(id.0, "nas-archive", 4_179, Kind::Full, Outcome::Failed, 12 * MINUTE + 3_000)
+    }
+}
+
+/// What the reading thread would find for a repository.
+pub fn rows(status: &IndexStatus) -> RepositoryRows {
+    let Repository { id, name, .. } = &status.repository;
+    let kinds = [Kind::Full, Kind::Incremental, Kind::Realtime, Kind::Verify];
+    let outcomes = [Outcome::Completed, Outcome::Completed, Outcome::Cancelled, Outcome::Interrupted];
+    let older = (0..30_usize).map(|back| {
+        let number = 4_100 - back as i64 * 3;
+        let age = 7 * HOUR + back as i64 * 11 * HOUR;
+        run(id.0, name, number, kinds[back % 4], outcomes[back / 2 % 4], age)
+    });
+    let runs: Vec<Run> = status.last_run.clone().into_iter().chain(older).collect();
+    let is_new = status.last_run.is_none();
+    let damage = GoodCopy {
+        repository: "backup-b".to_owned(),
+        path: RelPath::from_stored(b"home/IMG_0001.raw".to_vec()),
+        verified_at: None,
+    };
+    let damage = Damage {
+        repository: name.clone(),
+        path: RelPath::from_stored(b"pictures/IMG_0001.raw".to_vec()),
+        recorded_sha256: Some([1; 32]),
+        found_sha256: [2; 32],
+        found_at: Timestamp(NOW.0 - 2 * HOUR),
+        good_copies: vec![damage],
+    };
+    let held = Held {
+        repository: name.clone(),
+        path: RelPath::from_stored(b"b".to_vec()),
+        is_directory: true,
+        files: status.held,
+        bytes: 96_000_000_000,
+        reason: Some(Reason::MountMissing),
+        since: Timestamp(NOW.0 - 3 * HOUR),
+        run_id: "01H".to_owned(),
+        dismissed_at: None,
+    };
+    RepositoryRows {
+        id: *id,
+        runs: if is_new { Vec::new() } else { runs },
+        damage: (0..status.damaged).map(|_| damage.clone()).collect(),
+        held: if status.held > 0 { vec![held] } else { Vec::new() },
+        problems: (0..status.open_problems).map(|at| problem(name, at, at >= status.new_problems)).collect(),
+    }
+}
+
+pub fn problem(name: &str, at: i64, is_known: bool) -> StoredProblem {
+    let (path, class, message) = match at {
+        0 => ("anna/.ssh", "permission", "cannot list anna/.ssh: Permission denied (os error 13)"),
+        _ => ("anna/mail.db", "unstable", "changed while it was read, 3 times"),
+    };
+    StoredProblem {
+        problem_id: at + 1,
+        repository: name.to_owned(),
+        path: RelPath::from_stored(path.as_bytes().to_vec()),
+        class: class.to_owned(),
+        message: message.to_owned(),
+        first_seen: Timestamp(NOW.0 - 3 * DAY),
+        last_seen: Timestamp(NOW.0 - 12 * MINUTE - 2_500),
+        count: 204,
+        acknowledged_at: is_known.then_some(NOW),
+        closed_at: None,
+    }
+}
+
+/// What the reading thread would find for a run.
+pub fn run_rows(run: &Run) -> RunRows {
+    let log = [
+        ("started: full, asked for by a schedule", 0),
+        ("retry 1 of 3 in 2 s: cannot list 2019/scans: Input/output error", 900),
+        ("failed: cannot list 2019/scans: Input/output error (os error 5)", 2_600),
+    ];
+    RunRows {
+        run: run.clone(),
+        verdicts: vec![(Verdict::Added, 12), (Verdict::Edited, 3), (Verdict::Moved, 1)],
+        problems: vec![problem(&run.repository, 0, false)],
+        log: log
+            .into_iter()
+            .map(|(message, after)| LogLine { at: Timestamp(run.started_at.0 + after), message: message.to_owned() })
+            .collect(),
+    }
+}

@@ -1,0 +1,90 @@
+//! The terminal interface: shows what the index knows, follows what the engine does, sends commands to it.
+//!
+//! The same machine as the engine: `update(&mut State, Msg, Now) -> Vec<Effect>` decides, `view(&State, &mut Frame)` draws,
+//! both pure; `shell` has the only clock and event loop, `terminal` the only terminal, `reading` the thread that reads rows.
+//! Speaks to the engine through [`Handle`] alone, and reads the index through `index::Reader`. No SQL, no watched trees.
+//!
+//! ```text
+//!  keys, signals ─┐                      ┌─> Send     ─> Handle ─> answer ─┐
+//!  engine events ─┼─> Msg ─> update ─────┼─> Read     ─> tui-reader ─ rows ┼─> Msg
+//!  rows, answers ─┘     (State changes)  └─> Suspend, Quit, Redraw         ┘
+//!                              └─> pace ─> view ─> one write
+//! ```
+
+mod act;
+mod event;
+#[cfg(test)]
+mod fixture;
+mod keymap;
+mod layout;
+mod overlay;
+mod pace;
+mod paint;
+mod pane;
+mod reading;
+mod shell;
+mod state;
+mod table;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod text;
+mod theme;
+mod trouble;
+mod update;
+mod view;
+
+use std::path::PathBuf;
+
+pub use theme::Choice as Theme;
+
+use crate::engine::Handle;
+
+/// How the screen is to look and what it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The file that rows are read from; it may not be there yet.
+    pub index_path: PathBuf,
+    /// [`Theme::Mono`] also when `NO_COLOR` is set or `TERM` is `dumb`.
+    pub theme: Theme,
+    /// Only ASCII signs. Names stay as they are.
+    pub ascii: bool,
+    /// The engine runs in this process: quitting asks what becomes of its runs.
+    pub hosts_engine: bool,
+}
+
+/// How the screen ended. The terminal is as it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing runs here that would be cut off.
+    Quit,
+    /// Runs are going in this process: end them as cancelled, or let them end without a screen.
+    QuitWhileRunning { cancel: bool },
+    /// The terminal is gone (SIGHUP): runs go on, nothing can be printed any more.
+    HungUp,
+    /// SIGINT or SIGTERM, by number: runs are to end as cancelled.
+    Ended { signal: i32 },
+}
+
+/// Why the screen could not go on. The terminal is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[source] std::io::Error),
+    #[error("a task of the screen panicked; the message above says where")]
+    Panicked,
+    #[error("the screen cannot be started: {0}")]
+    Start(#[source] std::io::Error),
+}
+
+/// Shows the screen until the person leaves it or the terminal does.
+///
+/// Runs on the caller's tokio runtime, which must be a current-thread one with time and I/O on, and have nothing to do
+/// that must not wait for the terminal: frames are written from here, and a terminal may be slow. The engine lives on
+/// other threads.
+///
+/// # Errors
+/// When the terminal cannot be set or written to, or a thread cannot be started.
+pub async fn run(options: Options, handle: Handle) -> Result<Exit, TuiError> {
+    shell::run(options, handle).await
+}

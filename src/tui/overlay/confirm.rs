@@ -1,0 +1,86 @@
+//! A question with its object named; Enter and Esc are no.
+//!
+//! ```text
+//! ┌ Cancel photos? ──────────────────────────────────┐
+//! │ full, run 912, 63 % done                         │
+//! │ What was committed stays in the index.           │
+//! │                                                  │
+//! │ y       stop it                                  │
+//! │ n esc   let it run                               │
+//! └──────────────────────────────────────────────────┘
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::super::paint::{self, Piece, piece};
+use super::super::pane::activity;
+use super::super::state::{Overlay, State};
+use super::super::text::{columns, left, wrap};
+use super::super::theme::Tone;
+use crate::domain::amount;
+
+const WIDTH: usize = 60;
+const KEYS: usize = 7;
+
+/// What is asked, in words.
+struct Question {
+    title: String,
+    words: Vec<String>,
+    /// Keys and what each would do.
+    choices: &'static [(&'static str, &'static str)],
+}
+
+/// Draws the question of an overlay that is one.
+pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer) {
+    let question = match overlay {
+        Overlay::Help { .. } => return,
+        Overlay::Cancel { name } => cancel(state, name),
+        Overlay::Quit => quit(state),
+    };
+    let width = WIDTH.min(usize::from(screen.width));
+    let room = width.saturating_sub(4);
+    let words: Vec<String> = question.words.iter().flat_map(|words| wrap(words, room)).collect();
+    let height = words.len() + 1 + question.choices.len() + 2;
+    let inside = paint::frame(buffer, &state.theme, super::middle(screen, width, height), &question.title);
+    // On the smallest screens the choices are worth more than the last words, and than a blank line.
+    let kept = usize::from(inside.height).saturating_sub(question.choices.len());
+    let mut lines: Vec<Vec<Piece>> =
+        words.into_iter().take(kept).map(|words| vec![piece(words, Tone::Plain)]).collect();
+    if usize::from(inside.height) > lines.len() + question.choices.len() {
+        lines.push(Vec::new());
+    }
+    lines.extend(question.choices.iter().map(|(keys, words)| {
+        debug_assert!(columns(keys) <= KEYS);
+        vec![piece(left(keys, KEYS, state.theme.signs.cut), Tone::Accent), piece(*words, Tone::Plain)]
+    }));
+    let lines: Vec<_> = lines.into_iter().map(|pieces| paint::line(&state.theme, pieces)).collect();
+    paint::lines(buffer, inside, &lines, 0);
+}
+
+fn cancel(state: &State, name: &str) -> Question {
+    let waiting = state.queued.iter().filter(|run| run.repository == name).count();
+    let what = match state.progress_of(name) {
+        Some(run) => {
+            let percent = run.percent().map_or_else(String::new, |percent| format!(", {percent:.0} % done"));
+            format!("{}, run {}{percent}", run.kind.as_str(), amount::count(run.number.unsigned_abs()))
+        }
+        None => amount::plural(waiting as u64, "run waits", "runs wait"),
+    };
+    Question {
+        title: format!("Cancel {name}?"),
+        words: vec![what, "What was committed stays in the index.".to_owned()],
+        choices: &[("y", "stop it"), ("n esc", "let it run")],
+    }
+}
+
+fn quit(state: &State) -> Question {
+    Question {
+        title: "Quit while runs are going?".to_owned(),
+        words: vec![
+            format!("{}; this screen hosts them.", activity::counts(state)),
+            "What was committed stays in the index.".to_owned(),
+        ],
+        choices: &[("y", "cancel them, and quit"), ("d", "go on without the screen"), ("n esc", "stay")],
+    }
+}

@@ -1,0 +1,134 @@
+//! The selected repository at a glance: how it is, as of when, what runs, what ended last, what needs a person.
+//!
+//! ```text
+//!   State      # held      12,431 removals wait for a decision
+//!   As of      2026-11-20 11:20:04, 3 h ago
+//!   Index      88,204 files, 1.2 TB
+//!   Path       /srv/backup
+//!
+//!   Last runs
+//!   11:24      # held        full · startup             0.2 s
+//!
+//!   Problems
+//!   ! permission   home/anna/mail.db
+//! ```
+
+use ratatui::text::Line;
+
+use super::super::paint::{self, piece};
+use super::super::state::{Entry, State};
+use super::super::text::{self, unsigned};
+use super::super::theme::Tone;
+use super::{activity, problems, progress};
+use crate::domain::amount;
+use crate::domain::report::{IndexStatus, Run};
+use crate::domain::repository::State as Word;
+use crate::domain::show::{show, show_message};
+
+/// How many runs and problems the glance shows.
+const SHORT_LIST: usize = 8;
+
+/// Returns the lines of the Status tab.
+pub fn lines(state: &State, room: usize) -> Vec<Line<'static>> {
+    let Some(entry) = state.entry() else { return Vec::new() };
+    let mut lines = facts(state, entry, room);
+    if let Some(run) = state.progress_of(&entry.status.repository.name) {
+        lines.extend(progress::run_lines(&state.theme, run, room));
+    }
+    if !state.runs().is_empty() {
+        lines.extend([Line::default(), paint::line(&state.theme, [piece("  Last runs", Tone::Dim)])]);
+        lines.extend(state.runs().iter().take(SHORT_LIST).map(|run| run_line(state, run, room)));
+    }
+    let troubles = state.troubles();
+    if !troubles.is_empty() {
+        lines.extend([Line::default(), paint::line(&state.theme, [piece("  Problems", Tone::Dim)])]);
+        lines.extend(troubles.iter().take(SHORT_LIST).map(|trouble| problems::line(state, trouble, room)));
+    }
+    lines
+}
+
+fn facts(state: &State, entry: &Entry, room: usize) -> Vec<Line<'static>> {
+    let theme = &state.theme;
+    let status = &entry.status;
+    let repository = &status.repository;
+    let (sign, word, tone) = theme.state(entry.state);
+    let mut lines = vec![paint::fact(theme, "State", [piece(format!("{sign} {word}"), tone)], room)];
+    if let Some((words, hint)) = reason(entry) {
+        lines.extend(paint::long_fact(theme, "", &words, Tone::Plain, room));
+        lines.extend(paint::long_fact(theme, "Hint", &hint, Tone::Plain, room));
+    }
+    let as_of = repository.seen_at.map_or_else(
+        || "never listed to its end".to_owned(),
+        |seen| format!("{}, {}", state.zone.exact(seen), ago(state.now.wall.since_ms(seen))),
+    );
+    lines.push(paint::fact(theme, "As of", [piece(as_of, Tone::Plain)], room));
+    let files = amount::plural(unsigned(repository.total_files), "file", "files");
+    let index = format!("{files}, {}", amount::bytes(unsigned(repository.total_bytes)));
+    lines.push(paint::fact(theme, "Index", [piece(index, Tone::Plain)], room));
+    let path = text::fit_path(&show(&repository.path), room.saturating_sub(paint::LABEL + 1), theme.signs.cut);
+    lines.push(paint::fact(theme, "Path", [piece(path, Tone::Plain)], room));
+    lines.extend(open(state, status, room));
+    lines
+}
+
+/// Returns why the state is what it is and what to do, where the last run says so.
+fn reason(entry: &Entry) -> Option<(String, String)> {
+    let run = entry.status.last_run.as_ref()?;
+    if !matches!(entry.state, Word::Missing | Word::Failed) {
+        return None;
+    }
+    let class = run.error_class.as_deref().unwrap_or_default();
+    let message = run.error_message.as_deref().unwrap_or("no message was recorded");
+    Some((show_message(message).into_owned(), super::super::trouble::class_hint(class).to_owned()))
+}
+
+fn open(state: &State, status: &IndexStatus, room: usize) -> Vec<Line<'static>> {
+    let fact = |label, words, tone| paint::fact(&state.theme, label, [piece(words, tone)], room);
+    let mut lines = Vec::new();
+    if status.damaged > 0 {
+        let files = amount::plural(unsigned(status.damaged), "file", "files");
+        let words = format!("{} {files}: content changed, size and times did not", state.theme.signs.damaged);
+        lines.push(fact("Damaged", words, Tone::Bad));
+    }
+    if status.undecided > 0 {
+        let removals = amount::plural(unsigned(status.undecided), "removal waits", "removals wait");
+        lines.push(fact("Held", format!("# {removals} for a decision"), Tone::Warn));
+    }
+    if status.open_problems > 0 {
+        let (open, new) = (unsigned(status.open_problems), unsigned(status.new_problems));
+        let tone = if new > 0 { Tone::Warn } else { Tone::Dim };
+        lines.push(fact("Problems", format!("! {} open, {} new", amount::count(open), amount::count(new)), tone));
+    }
+    lines
+}
+
+/// Returns `3 h ago`, or `now`.
+pub fn ago(milliseconds: i64) -> String {
+    match amount::age(milliseconds).as_str() {
+        "now" => "now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
+fn run_line(state: &State, run: &Run, room: usize) -> Line<'static> {
+    let cut = state.theme.signs.cut;
+    let (sign, word, tone) = state.theme.outcome(run.outcome);
+    let at = state.zone.brief(run.ended_at.unwrap_or(run.started_at), state.now.wall);
+    let what_room = if room < 72 { 11 } else { 22 };
+    let what = match what_room {
+        11 => run.kind.as_str().to_owned(),
+        _ => format!("{} {} {}", run.kind.as_str(), state.theme.signs.dot, run.trigger),
+    };
+    let took = run.duration_ms.map_or_else(String::new, |took| text::short_took(unsigned(took)));
+    let changes_room = room.saturating_sub(38 + what_room);
+    paint::line(
+        &state.theme,
+        [
+            piece(format!("  {}", text::left(&at, 9, cut)), Tone::Dim),
+            piece(format!("  {}", text::left(&format!("{sign} {word}"), 13, cut)), tone),
+            piece(format!("  {}", text::left(&what, what_room, cut)), Tone::Plain),
+            piece(format!("  {}", text::left(&activity::brief(run), changes_room, cut)), Tone::Plain),
+            piece(format!("  {}", text::right(&took, 6, cut)), Tone::Dim),
+        ],
+    )
+}

@@ -1,0 +1,195 @@
+//! Reads rows on a thread of its own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::event::{Msg, Query, RepositoryRows, Rows, RunRows};
+use crate::domain::report::Run;
+use crate::domain::repository::RepositoryId;
+use crate::index::{IndexError, Reader, RunFilter};
+
+/// How much of a history is at hand; older runs are for `watchkeeper history`.
+pub const RUNS: usize = 500;
+/// How many problems, damaged files and held paths of one repository are at hand.
+pub const TROUBLES: usize = 1_000;
+/// How many lines of a run's log are at hand.
+pub const LOG_LINES: usize = 1_000;
+/// How many of the newest runs of all repositories are at hand.
+const LATEST: u64 = 50;
+
+/// Asks the reading thread. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Reading {
+    waiting: Arc<Waiting>,
+}
+
+/// One replaceable query of each sort.
+#[derive(Debug, Default)]
+struct Slots {
+    overview: bool,
+    repository: Option<RepositoryId>,
+    run: Option<(RepositoryId, i64)>,
+    ended: bool,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    slots: Mutex<Slots>,
+    news: Condvar,
+}
+
+impl Reading {
+    /// Starts the thread. What it reads comes out of `replies`.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn start(index_path: PathBuf, replies: mpsc::Sender<Msg>) -> std::io::Result<Reading> {
+        let waiting = Arc::new(Waiting::default());
+        let there = Arc::clone(&waiting);
+        std::thread::Builder::new()
+            .name("tui-reader".to_owned())
+            .spawn(move || serve(&index_path, &there, &replies))?;
+        Ok(Reading { waiting })
+    }
+
+    /// Asks for rows. They replace those of a query of the same sort that has not begun.
+    pub fn ask(&self, query: &Query) {
+        let mut slots = self.waiting.lock();
+        match *query {
+            Query::Overview => slots.overview = true,
+            Query::Repository(id) => slots.repository = Some(id),
+            Query::Run { repository, number } => slots.run = Some((repository, number)),
+        }
+        self.waiting.news.notify_one();
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        // Not joined: the thread may hang in a dead mount, and only reads.
+        self.waiting.lock().ended = true;
+        self.waiting.news.notify_one();
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        // Slots are valid in any state: a panic while they were held does not matter.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next query: the overview first, as it tells which repositories there are. `None` at the end.
+    fn next(&self) -> Option<Query> {
+        let mut slots = self.lock();
+        loop {
+            if slots.ended {
+                return None;
+            }
+            if std::mem::take(&mut slots.overview) {
+                return Some(Query::Overview);
+            }
+            if let Some(id) = slots.repository.take() {
+                return Some(Query::Repository(id));
+            }
+            if let Some((repository, number)) = slots.run.take() {
+                return Some(Query::Run { repository, number });
+            }
+            slots = self.news.wait(slots).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
+    let mut reader = None;
+    while let Some(query) = waiting.next() {
+        let reply = match read(&mut reader, index_path, &query) {
+            Ok(rows) => Msg::Rows(rows),
+            Err(error) => {
+                // The file may have been replaced: open it anew at the next query.
+                reader = None;
+                Msg::Unread(error.to_string())
+            }
+        };
+        if replies.blocking_send(reply).is_err() {
+            return;
+        }
+    }
+}
+
+fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result<Rows, IndexError> {
+    if reader.is_none() {
+        *reader = Reader::open(index_path)?;
+    }
+    let Some(reader) = reader else {
+        // No index yet: nothing is configured.
+        return Ok(Rows::Overview { statuses: Vec::new(), latest: Vec::new() });
+    };
+    match *query {
+        Query::Overview => Ok(Rows::Overview {
+            statuses: reader.statuses()?,
+            latest: reader.runs(&RunFilter { limit: Some(LATEST), ..RunFilter::default() })?,
+        }),
+        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, id)?))),
+        Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, repository, number)?))),
+    }
+}
+
+fn read_repository(reader: &Reader, id: RepositoryId) -> Result<RepositoryRows, IndexError> {
+    let runs = RunFilter { repository: Some(id), limit: Some(RUNS as u64), ..RunFilter::default() };
+    let mut rows = RepositoryRows {
+        id,
+        runs: reader.runs(&runs)?,
+        damage: reader.damage(Some(id))?,
+        held: reader.held(Some(id))?,
+        problems: reader.problems(Some(id), false)?,
+    };
+    // What nobody has seen first, and of that the newest.
+    rows.problems.sort_by_key(|problem| (problem.acknowledged_at.is_some(), std::cmp::Reverse(problem.first_seen)));
+    rows.damage.truncate(TROUBLES);
+    rows.held.truncate(TROUBLES);
+    rows.problems.truncate(TROUBLES);
+    Ok(rows)
+}
+
+fn read_run(reader: &Reader, repository: RepositoryId, number: i64) -> Result<RunRows, IndexError> {
+    let run = reader.run(&number.to_string())?;
+    let mut problems = if run.tally.problems > 0 { reader.problems(Some(repository), true)? } else { Vec::new() };
+    problems.retain(|problem| was_met(problem.last_seen.0, &run));
+    problems.truncate(TROUBLES);
+    let mut log = reader.run_log(number)?;
+    log.drain(..log.len().saturating_sub(LOG_LINES));
+    Ok(RunRows { verdicts: reader.changes_by_verdict(number)?, problems, log, run })
+}
+
+/// Tells whether a problem that was seen last at this moment was seen last by this run: one run at a time is written.
+fn was_met(last_seen_ms: i64, run: &Run) -> bool {
+    run.started_at.0 <= last_seen_ms && run.ended_at.is_none_or(|ended| last_seen_ms <= ended.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_query_of_the_same_sort_replaces_the_one_that_waits() {
+        let waiting = Arc::new(Waiting::default());
+        let reading = Reading { waiting: Arc::clone(&waiting) };
+        for id in 1..=9 {
+            reading.ask(&Query::Repository(RepositoryId(id)));
+        }
+        reading.ask(&Query::Overview);
+        assert_eq!(waiting.next(), Some(Query::Overview));
+        assert_eq!(waiting.next(), Some(Query::Repository(RepositoryId(9))));
+        drop(reading);
+        assert_eq!(waiting.next(), None);
+    }
+
+    #[test]
+    fn an_index_that_is_not_there_yet_is_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = read(&mut None, &dir.path().join("index.db"), &Query::Overview).unwrap();
+        assert!(matches!(found, Rows::Overview { statuses, .. } if statuses.is_empty()));
+    }
+}

@@ -1,0 +1,351 @@
+//! The loop: waits for what comes first, lets [`update`] decide, carries out what it says. The only clock of the room.
+//!
+//! Drawing stands before waiting, so that no flood of news can starve it; input stands before news, so that none can
+//! starve a key. All queues are bounded: news that do not fit make the subscription lag, and then comes a snapshot.
+
+use std::io;
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossterm::event::{Event as Input, EventStream};
+use futures_util::StreamExt;
+use ratatui::layout::Size;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::event::{Effect, Msg, Now};
+use super::keymap::Key;
+use super::pace::{Pacer, Reason};
+use super::reading::Reading;
+use super::state::{Engine, State};
+use super::terminal::TermGuard;
+use super::theme::Theme;
+use super::update::{read_all, update};
+use super::view::view;
+use super::{Exit, Options, TuiError};
+use crate::domain::moment::Timestamp;
+use crate::engine::Handle;
+use crate::engine::protocol::{Answer, Event, Refusal};
+
+/// How many news, rows and panics wait for the screen.
+const WAITING: usize = 64;
+/// How much input is taken before the next frame.
+const INPUT_AT_ONCE: usize = 64;
+/// How many commands wait for their answers.
+const COMMANDS: usize = 32;
+
+/// What the loop holds beside the state.
+struct Shell {
+    state: State,
+    pacer: Pacer,
+    started: Instant,
+    terminal: TermGuard,
+    /// `None` while another program has the terminal.
+    input: Option<EventStream>,
+    handle: Handle,
+    answers: JoinSet<Msg>,
+    reading: Reading,
+    news: mpsc::Receiver<Msg>,
+    signals: Signals,
+    forwarding: JoinHandle<()>,
+}
+
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+    resume: Signal,
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Msg(Msg),
+    Input(Option<io::Result<Input>>),
+    Resume,
+    Draw,
+    End(Exit),
+}
+
+/// See [`super::run`].
+pub async fn run(options: Options, handle: Handle) -> Result<Exit, TuiError> {
+    let mut shell = Shell::start(options, handle)?;
+    let ended = shell.turn().await;
+    shell.forwarding.abort();
+    match ended {
+        Ok(Exit::HungUp) => {
+            // The reader thread of a stream on a dead terminal spins; ratatui writes to it and panics.
+            shell.input = None;
+            shell.terminal.abandon();
+            Ok(Exit::HungUp)
+        }
+        other => other,
+    }
+}
+
+impl Shell {
+    fn start(options: Options, handle: Handle) -> Result<Shell, TuiError> {
+        let (sender, news) = mpsc::channel(WAITING);
+        let signals = Signals::listen().map_err(TuiError::Start)?;
+        let reading = Reading::start(options.index_path, sender.clone()).map_err(TuiError::Start)?;
+        let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
+        let terminal = TermGuard::take(sender.clone()).map_err(TuiError::Terminal)?;
+        let started = Instant::now();
+        let engine = if options.hosts_engine { Engine::Here } else { Engine::Elsewhere };
+        let theme = Theme::new(options.theme, options.ascii);
+        let state = State::new(theme, engine, Size { width, height }, now(started));
+        let mut pacer = Pacer::default();
+        pacer.want(Reason::Input);
+        let forwarding = tokio::spawn(forward(handle.clone(), sender));
+        let shell = Shell {
+            state,
+            pacer,
+            started,
+            terminal,
+            input: Some(EventStream::new()),
+            handle,
+            answers: JoinSet::new(),
+            reading,
+            news,
+            signals,
+            forwarding,
+        };
+        for effect in read_all(&shell.state) {
+            if let Effect::Read(query) = effect {
+                shell.reading.ask(&query);
+            }
+        }
+        Ok(shell)
+    }
+
+    async fn turn(&mut self) -> Result<Exit, TuiError> {
+        loop {
+            if !self.terminal.is_held() {
+                return Err(TuiError::Panicked);
+            }
+            if let Some(exit) = self.draw_if_due()? {
+                return Ok(exit);
+            }
+            let exit = match self.wait().await {
+                Wake::End(exit) => Some(exit),
+                Wake::Draw => None,
+                Wake::Resume => {
+                    self.terminal.reenter().map_err(TuiError::Terminal)?;
+                    self.apply(Msg::Resumed)?
+                }
+                Wake::Msg(msg) => self.apply(msg)?,
+                Wake::Input(input) => self.take_input(input).await?,
+            };
+            if let Some(exit) = exit {
+                return Ok(exit);
+            }
+        }
+    }
+
+    /// Waits for whatever comes first; what a person does goes before what happens by itself.
+    async fn wait(&mut self) -> Wake {
+        let until_minute = until_next_minute(now(self.started).wall);
+        let due = self.pacer.due_ms().map(|due| self.started + Duration::from_millis(due));
+        let draw_at = due.unwrap_or(self.started);
+        tokio::select! { biased;
+            Some(()) = self.signals.hangup.recv() => Wake::End(Exit::HungUp),
+            Some(()) = self.signals.terminate.recv() => Wake::End(ended_by(SignalKind::terminate())),
+            Some(()) = self.signals.interrupt.recv() => Wake::End(ended_by(SignalKind::interrupt())),
+            Some(()) = self.signals.resume.recv() => Wake::Resume,
+            input = next_input(&mut self.input) => Wake::Input(input),
+            Some(answer) = self.answers.join_next(), if !self.answers.is_empty() => match answer {
+                Ok(msg) => Wake::Msg(msg),
+                // It was not cancelled by us, so it panicked: the hook has told of it, and the loop is about to end.
+                Err(_) => Wake::Draw,
+            },
+            Some(msg) = self.news.recv() => Wake::Msg(msg),
+            () = tokio::time::sleep_until(draw_at.into()), if due.is_some() => Wake::Draw,
+            () = tokio::time::sleep(until_minute) => Wake::Msg(Msg::Minute),
+        }
+    }
+
+    /// Takes the input that woke us and what else is ready, so that a held-down key is one frame and not many.
+    async fn take_input(&mut self, first: Option<io::Result<Input>>) -> Result<Option<Exit>, TuiError> {
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(input) = next {
+            let input = match input {
+                Some(Ok(input)) => input,
+                // The end of input is the end of the terminal.
+                None => return Ok(Some(Exit::HungUp)),
+                Some(Err(error)) if is_gone(&error) => return Ok(Some(Exit::HungUp)),
+                Some(Err(error)) => return Err(TuiError::Terminal(error)),
+            };
+            if let Some(msg) = message(&input)
+                && let Some(exit) = self.apply(msg)?
+            {
+                return Ok(Some(exit));
+            }
+            taken += 1;
+            next = match &mut self.input {
+                Some(stream) if taken < INPUT_AT_ONCE => ready_input(stream).await,
+                _ => None,
+            };
+        }
+        Ok(None)
+    }
+
+    /// Lets the state change and does what follows.
+    fn apply(&mut self, msg: Msg) -> Result<Option<Exit>, TuiError> {
+        self.pacer.want(if msg.is_input() { Reason::Input } else { Reason::Background });
+        for effect in update(&mut self.state, msg, now(self.started)) {
+            match effect {
+                Effect::Quit(exit) => return Ok(Some(exit)),
+                Effect::Read(query) => self.reading.ask(&query),
+                Effect::Send { command, about } => self.send(command, about),
+                Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
+                Effect::Suspend => self.suspend()?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn send(&mut self, command: crate::engine::protocol::Command, about: String) {
+        let handle = self.handle.clone();
+        let is_full = self.answers.len() >= COMMANDS;
+        self.answers.spawn(async move {
+            let answer = match is_full {
+                true => {
+                    Answer::Refused(Refusal::new("unavailable", "the engine has not answered earlier commands yet"))
+                }
+                false => handle.send(command).await,
+            };
+            Msg::Answered { to: about, answer }
+        });
+    }
+
+    /// The stream is dropped first: its thread would read what is meant for the shell.
+    fn suspend(&mut self) -> Result<(), TuiError> {
+        self.input = None;
+        let suspended = self.terminal.suspend().map_err(TuiError::Terminal);
+        self.input = Some(EventStream::new());
+        suspended
+    }
+
+    fn draw_if_due(&mut self) -> Result<Option<Exit>, TuiError> {
+        let now_ms = now(self.started).monotonic_ms;
+        if self.pacer.due_ms().is_none_or(|due| due > now_ms) {
+            return Ok(None);
+        }
+        let state = &self.state;
+        match self.terminal.draw(|frame| view(state, frame)) {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => return Ok(Some(Exit::HungUp)),
+            Err(error) => return Err(TuiError::Terminal(error)),
+        }
+        self.pacer.drawn(now_ms);
+        Ok(None)
+    }
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            resume: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        })
+    }
+}
+
+/// Passes the engine's events on. A task of its own, as waiting for one must not be given up half-way.
+async fn forward(handle: Handle, news: mpsc::Sender<Msg>) {
+    let mut subscription = handle.subscribe();
+    loop {
+        let event = subscription.next().await;
+        let is_last = event == Event::Ended;
+        if news.send(Msg::Engine(event)).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+async fn next_input(stream: &mut Option<EventStream>) -> Option<io::Result<Input>> {
+    match stream {
+        Some(stream) => stream.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns the next input if it is there already.
+///
+/// Not `now_or_never`: the stream keeps the first waker that it is polled with, and that one would wake nobody.
+async fn ready_input(stream: &mut EventStream) -> Option<Option<io::Result<Input>>> {
+    std::future::poll_fn(|context| match stream.poll_next_unpin(context) {
+        Poll::Ready(input) => Poll::Ready(Some(input)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+fn message(input: &Input) -> Option<Msg> {
+    match input {
+        Input::Key(key) => Key::from_event(key).map(Msg::Key),
+        Input::Paste(_) => Some(Msg::Paste),
+        Input::Resize(width, height) => Some(Msg::Resize { width: *width, height: *height }),
+        Input::FocusGained | Input::FocusLost | Input::Mouse(_) => None,
+    }
+}
+
+fn ended_by(kind: SignalKind) -> Exit {
+    Exit::Ended { signal: kind.as_raw_value() }
+}
+
+/// Tells whether an error says that the terminal is not there any more.
+fn is_gone(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::IO | rustix::io::Errno::PIPE | rustix::io::Errno::NXIO))
+}
+
+fn now(started: Instant) -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now {
+        monotonic_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        wall: Timestamp(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
+    }
+}
+
+fn until_next_minute(wall: Timestamp) -> Duration {
+    Duration::from_millis(60_000 - u64::try_from(wall.0.rem_euclid(60_000)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::FakeEngine;
+    use crate::engine::protocol::Snapshot;
+
+    #[tokio::test]
+    async fn the_engine_s_news_begin_with_a_snapshot_and_end_when_it_ends() {
+        let (handle, engine) = FakeEngine::new();
+        let events = engine.events.clone();
+        let (sender, mut news) = mpsc::channel(WAITING);
+        tokio::spawn(engine.serve(Snapshot::default(), |_, _| Answer::Done { count: 0 }));
+        let forwarding = tokio::spawn(forward(handle, sender));
+        assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Snapshot(_)))));
+        for event in [Event::Changed, Event::Ended] {
+            events.send(event).unwrap();
+        }
+        assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Changed))));
+        assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Ended))));
+        forwarding.await.unwrap();
+    }
+
+    #[test]
+    fn the_clock_is_drawn_when_a_minute_begins() {
+        assert_eq!(until_next_minute(Timestamp(59_999)), Duration::from_millis(1));
+        assert_eq!(until_next_minute(Timestamp(60_000)), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_terminal_that_is_gone_is_told_from_one_that_fails() {
+        assert!(is_gone(&io::Error::from_raw_os_error(5)));
+        assert!(!is_gone(&io::Error::from_raw_os_error(28)));
+    }
+}

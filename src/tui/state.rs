@@ -1,0 +1,275 @@
+//! Everything that the screen shows and remembers, and the questions that panes ask of it. Owned by the UI thread alone.
+
+use ratatui::layout::Size;
+
+use super::event::{Now, RepositoryRows, RunRows};
+use super::layout::{self, Areas, Wanted};
+use super::text::Zone;
+use super::theme::Theme;
+use super::trouble::{self, Trouble};
+use crate::domain::report::{IndexStatus, Run};
+use crate::domain::repository::{self, RepositoryId};
+use crate::domain::status::state_of;
+use crate::engine::protocol::{QueuedRun, RunProgress};
+
+/// The whole state of the screen.
+#[derive(Debug)]
+pub struct State {
+    pub now: Now,
+    pub zone: Zone,
+    pub theme: Theme,
+    pub size: Size,
+    pub engine: Engine,
+    /// Worst first; `None` until the index was read for the first time.
+    pub entries: Option<Vec<Entry>>,
+    /// Of all repositories, the newest first.
+    pub latest: Vec<Run>,
+    pub running: Vec<RunProgress>,
+    pub queued: Vec<QueuedRun>,
+    pub selected: Option<RepositoryId>,
+    /// Of the selected repository; `None` while they are read for the first time.
+    pub rows: Option<RepositoryRows>,
+    /// Number of the selected run of the history.
+    pub run_at: Option<i64>,
+    pub trouble_at: Option<trouble::Key>,
+    pub focus: Focus,
+    pub tab: Tab,
+    pub zoom: bool,
+    /// Stands in the place of the tab's body while it is open.
+    pub detail: Option<Detail>,
+    /// First line of a body that is text and no table.
+    pub scroll: usize,
+    pub overlay: Option<Overlay>,
+    /// The oldest first.
+    pub notices: Vec<Notice>,
+    /// When Ctrl-C was pressed last.
+    pub interrupted_ms: Option<u64>,
+}
+
+/// Where the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// In this process: quitting asks what becomes of its runs.
+    Here,
+    /// In another one: quitting leaves it alone.
+    Elsewhere,
+    Ended,
+}
+
+/// One repository of the list.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub status: IndexStatus,
+    pub state: repository::State,
+}
+
+/// Which half has the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Focus {
+    #[default]
+    List,
+    Body,
+}
+
+/// What the body shows of the selected repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    #[default]
+    Status,
+    Progress,
+    History,
+    Problems,
+}
+
+impl Tab {
+    pub const ALL: [Tab; 4] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Tab::Status => "Status",
+            Tab::Progress => "Progress",
+            Tab::History => "History",
+            Tab::Problems => "Problems",
+        }
+    }
+}
+
+/// One thing, in full.
+#[derive(Clone, Debug)]
+pub enum Detail {
+    /// `rows` is `None` while they are read.
+    Run {
+        number: i64,
+        rows: Option<Box<RunRows>>,
+    },
+    Trouble(trouble::Key),
+}
+
+/// What stands in front of everything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    Help {
+        scroll: usize,
+    },
+    /// Asks whether the runs of this repository are to end.
+    Cancel {
+        name: String,
+    },
+    /// Asks what becomes of the runs.
+    Quit,
+}
+
+/// A line for the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub text: String,
+    pub hint: Option<String>,
+    pub lasts: Lasts,
+}
+
+/// How long a notice stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// Until the first news after this moment.
+    Until { monotonic_ms: u64 },
+    /// Until the person says that it was seen.
+    UntilSeen,
+}
+
+impl State {
+    /// Returns the state before anything was read.
+    pub fn new(theme: Theme, engine: Engine, size: Size, now: Now) -> State {
+        State {
+            now,
+            zone: Zone::default(),
+            theme,
+            size,
+            engine,
+            entries: None,
+            latest: Vec::new(),
+            running: Vec::new(),
+            queued: Vec::new(),
+            selected: None,
+            rows: None,
+            run_at: None,
+            trouble_at: None,
+            focus: Focus::default(),
+            tab: Tab::default(),
+            zoom: false,
+            detail: None,
+            scroll: 0,
+            overlay: None,
+            notices: Vec::new(),
+            interrupted_ms: None,
+        }
+    }
+
+    /// Returns the repositories, worst first; none while the first read is going on.
+    pub fn entries(&self) -> &[Entry] {
+        self.entries.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the selected repository.
+    pub fn entry(&self) -> Option<&Entry> {
+        self.entries().iter().find(|entry| Some(entry.status.repository.id) == self.selected)
+    }
+
+    /// Returns the selected repository's name.
+    pub fn name(&self) -> Option<&str> {
+        self.entry().map(|entry| entry.status.repository.name.as_str())
+    }
+
+    /// Returns the runs of the selected repository, the newest first.
+    pub fn runs(&self) -> &[Run] {
+        self.rows.as_ref().map_or(&[], |rows| &rows.runs)
+    }
+
+    /// Returns what is wrong with the selected repository, the worst first.
+    pub fn troubles(&self) -> Vec<Trouble<'_>> {
+        self.rows.as_ref().map_or_else(Vec::new, trouble::all)
+    }
+
+    /// Returns how a run of this repository goes, if one does.
+    pub fn progress_of(&self, name: &str) -> Option<&RunProgress> {
+        self.running.iter().find(|run| run.repository == name)
+    }
+
+    /// Tells whether runs of this repository are going on or wait.
+    pub fn is_busy(&self, name: &str) -> bool {
+        self.progress_of(name).is_some() || self.queued.iter().any(|run| run.repository == name)
+    }
+
+    /// Tells whether anything runs or waits.
+    pub fn has_runs(&self) -> bool {
+        !self.running.is_empty() || !self.queued.is_empty()
+    }
+
+    /// Computes each repository's state and puts the worst first. To be called when anything that they depend on changed.
+    pub fn sort_entries(&mut self) {
+        let Some(mut entries) = self.entries.take() else { return };
+        for entry in &mut entries {
+            let running = self.progress_of(&entry.status.repository.name).is_some();
+            entry.state = state_of(&entry.status, self.engine != Engine::Ended, running);
+        }
+        entries.sort_by(|a, b| {
+            let key = |entry: &Entry| (badness(entry.state), entry.status.repository.name.clone());
+            key(a).cmp(&key(b))
+        });
+        self.entries = Some(entries);
+    }
+
+    /// Returns where the parts of the screen stand.
+    pub fn areas(&self) -> Option<Areas> {
+        self.areas_at(self.size)
+    }
+
+    /// Returns where they stand on a screen of another size: it may have changed before the news of it came.
+    pub fn areas_at(&self, size: Size) -> Option<Areas> {
+        layout::areas(&Wanted {
+            size,
+            focus: self.focus,
+            zoom: self.zoom,
+            list_rows: self.entries().len(),
+            message_rows: super::view::message_rows(self),
+        })
+    }
+
+    /// Says something that may be missed.
+    pub fn note(&mut self, text: impl Into<String>) {
+        const NOTE_MS: u64 = 4_000;
+        let lasts = Lasts::Until { monotonic_ms: self.now.monotonic_ms + NOTE_MS };
+        self.push_notice(Notice { text: text.into(), hint: None, lasts });
+    }
+
+    /// Says something that must not be missed.
+    pub fn warn(&mut self, text: impl Into<String>, hint: Option<String>) {
+        self.push_notice(Notice { text: text.into(), hint, lasts: Lasts::UntilSeen });
+    }
+
+    fn push_notice(&mut self, notice: Notice) {
+        /// An engine that repeats itself must not fill the memory; what is older stands in the log.
+        const KEPT: usize = 20;
+        self.notices.retain(|known| known.text != notice.text);
+        self.notices.push(notice);
+        let surplus = self.notices.len().saturating_sub(KEPT);
+        self.notices.drain(..surplus);
+    }
+}
+
+/// Returns the place of a state in the list: what needs a person first, what rests last.
+fn badness(state: repository::State) -> usize {
+    use repository::State as Word;
+    const ORDER: [Word; 10] = [
+        Word::Missing,
+        Word::Failed,
+        Word::Damaged,
+        Word::Held,
+        Word::Partial,
+        Word::Syncing,
+        Word::Pending,
+        Word::Stale,
+        Word::InSync,
+        Word::Paused,
+    ];
+    ORDER.iter().position(|word| *word == state).unwrap_or(ORDER.len())
+}

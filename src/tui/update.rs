@@ -1,0 +1,232 @@
+//! What happens to the state: `update(state, message, now) -> effects`. Pure: no I/O, no clock; the shell does the rest.
+//!
+//! News from the engine is a hint: it changes what only the engine knows (what runs), and asks for the rows again.
+
+#[cfg(test)]
+mod tests;
+
+use super::act;
+use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
+use super::keymap::{self, Key};
+use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
+use super::trouble;
+use crate::domain::report::{IndexStatus, Run};
+use crate::domain::repository;
+use crate::engine::protocol::{Answer, Event, RunProgress};
+
+/// Changes the state by one message and returns what is to be done outside of it.
+pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
+    state.now = now;
+    state.notices.retain(|notice| match notice.lasts {
+        Lasts::Until { monotonic_ms } => now.monotonic_ms < monotonic_ms,
+        Lasts::UntilSeen => true,
+    });
+    match msg {
+        Msg::Key(key) => press(state, key),
+        Msg::Paste => {
+            state.note("pasted text was dropped: there is nothing to type here");
+            Vec::new()
+        }
+        Msg::Resize { width, height } => {
+            // The terminal was cleared by ratatui, which sees the new size by itself.
+            (state.size.width, state.size.height) = (width, height);
+            Vec::new()
+        }
+        Msg::Engine(event) => hear(state, event),
+        Msg::Answered { to, answer } => {
+            answered(state, &to, answer);
+            Vec::new()
+        }
+        Msg::Rows(rows) => take_rows(state, rows),
+        Msg::Unread(error) => {
+            state.warn(format!("the index cannot be read: {error}"), None);
+            Vec::new()
+        }
+        Msg::Minute => Vec::new(),
+        Msg::Resumed => vec![Effect::Redraw],
+        Msg::Panicked(what) => {
+            state.warn(format!("a bug in watchkeeper: {what}"), Some("please report it with the log".to_owned()));
+            Vec::new()
+        }
+    }
+}
+
+fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let Some(binding) = keymap::find(state, key) else { return Vec::new() };
+    match (binding.enabled)(state) {
+        Ok(()) => act::act(state, binding.action),
+        Err(reason) => {
+            // Only what has a word in the footer is worth an answer; the rest is plain.
+            if !binding.short.is_empty() && !reason.is_empty() {
+                state.note(format!("{}: {reason}", binding.short));
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn hear(state: &mut State, event: Event) -> Vec<Effect> {
+    let effects = match event {
+        Event::Snapshot(snapshot) => {
+            (state.queued, state.running) = (snapshot.queued, snapshot.running);
+            read_all(state)
+        }
+        Event::RunQueued(queued) => {
+            if !state.queued.iter().any(|known| known.run_id == queued.run_id) {
+                state.queued.push(queued);
+            }
+            Vec::new()
+        }
+        Event::RunStarted(run) => {
+            state.queued.retain(|queued| queued.run_id != run.run_id);
+            if !state.running.iter().any(|known| known.run_id == run.run_id) {
+                state.running.push(at_start(&run));
+            }
+            read_all(state)
+        }
+        Event::Progress(progress) => {
+            match state.running.iter_mut().find(|known| known.run_id == progress.run_id) {
+                Some(known) => *known = progress,
+                None => state.running.push(progress),
+            }
+            Vec::new()
+        }
+        Event::RunFinished(run) => {
+            state.queued.retain(|queued| queued.run_id != run.run_id);
+            state.running.retain(|known| known.run_id != run.run_id);
+            read_all(state)
+        }
+        Event::Changed => read_all(state),
+        Event::Ended => engine_ended(state),
+    };
+    close_answered_questions(state);
+    state.sort_entries();
+    effects
+}
+
+fn engine_ended(state: &mut State) -> Vec<Effect> {
+    state.engine = Engine::Ended;
+    state.running.clear();
+    state.queued.clear();
+    let hint = "start watchkeeper again to go on".to_owned();
+    state.warn("the engine has ended; this is the last that was known", Some(hint));
+    read_all(state)
+}
+
+/// Closes a question whose object is gone: what it asked about has ended by itself.
+fn close_answered_questions(state: &mut State) {
+    let is_over = match &state.overlay {
+        Some(Overlay::Cancel { name }) => !state.is_busy(name),
+        Some(Overlay::Quit) => !state.has_runs(),
+        _ => false,
+    };
+    if is_over {
+        state.overlay = None;
+        state.note("nothing runs any more");
+    }
+}
+
+fn at_start(run: &Run) -> RunProgress {
+    RunProgress {
+        run_id: run.run_id.clone(),
+        number: run.number,
+        repository: run.repository.clone(),
+        kind: run.kind,
+        elapsed_ms: 0,
+        files_done: 0,
+        files_total: None,
+        bytes_done: 0,
+        bytes_total: None,
+        files_per_s: 0,
+        bytes_per_s: 0,
+        eta_ms: None,
+        problems: 0,
+        current_path: crate::domain::path::RelPath::root(),
+    }
+}
+
+fn answered(state: &mut State, to: &str, answer: Answer) {
+    match answer {
+        Answer::Refused(refusal) => state.warn(format!("{to}: {}", refusal.message), refusal.hint),
+        Answer::Accepted(runs) if runs.iter().any(|run| run.joined) => {
+            state.note(format!("{to}: joined the run that waits"));
+        }
+        // What was accepted shows itself: the engine tells of every run that is queued.
+        Answer::Accepted(_) | Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) => {}
+    }
+}
+
+/// Asks for everything that the screen shows.
+pub fn read_all(state: &State) -> Vec<Effect> {
+    let mut effects = vec![Effect::Read(Query::Overview)];
+    effects.extend(read_selected(state));
+    effects
+}
+
+/// Asks for the rows of the selected repository, and of the run that is open.
+pub fn read_selected(state: &State) -> Vec<Effect> {
+    let Some(id) = state.selected else { return Vec::new() };
+    let mut effects = vec![Effect::Read(Query::Repository(id))];
+    if let Some(Detail::Run { number, .. }) = state.detail {
+        effects.push(Effect::Read(Query::Run { repository: id, number }));
+    }
+    effects
+}
+
+fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
+    match rows {
+        Rows::Overview { statuses, latest } => {
+            state.latest = latest;
+            take_statuses(state, statuses)
+        }
+        Rows::Repository(rows) => {
+            // The selection may have moved on since; then its own rows are on their way.
+            if state.selected == Some(rows.id) {
+                take_repository(state, *rows);
+            }
+            Vec::new()
+        }
+        Rows::Run(found) => {
+            if let Some(Detail::Run { number, rows }) = &mut state.detail
+                && *number == found.run.number
+            {
+                *rows = Some(found);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
+    let ids = |state: &State| state.entries().iter().map(|entry| entry.status.repository.id).collect::<Vec<_>>();
+    let before = ids(state);
+    let entries = statuses.into_iter().map(|status| Entry { status, state: repository::State::Stale });
+    state.entries = Some(entries.collect());
+    state.sort_entries();
+    let kept = keep(&before, &ids(state), state.selected.as_ref());
+    act::select(state, kept)
+}
+
+fn take_repository(state: &mut State, rows: RepositoryRows) {
+    let numbers = |state: &State| state.runs().iter().map(|run| run.number).collect::<Vec<_>>();
+    let keys = |state: &State| state.troubles().iter().map(trouble::Trouble::key).collect::<Vec<_>>();
+    let (runs_before, troubles_before) = (numbers(state), keys(state));
+    state.rows = Some(rows);
+    state.run_at = keep(&runs_before, &numbers(state), state.run_at.as_ref());
+    state.trouble_at = keep(&troubles_before, &keys(state), state.trouble_at.as_ref());
+    if let Some(Detail::Trouble(key)) = &state.detail
+        && !keys(state).contains(key)
+    {
+        state.detail = None;
+        state.note("it has closed itself");
+    }
+}
+
+/// Returns the selection among new rows: the same one, else the one at its place, else the first.
+fn keep<K: Clone + PartialEq>(before: &[K], after: &[K], selected: Option<&K>) -> Option<K> {
+    if let Some(selected) = selected.filter(|selected| after.contains(selected)) {
+        return Some(selected.clone());
+    }
+    let at = before.iter().position(|key| Some(key) == selected).unwrap_or(0);
+    after.get(at.min(after.len().saturating_sub(1))).cloned()
+}
