@@ -12,6 +12,7 @@
 //! ```
 
 mod act;
+mod escape;
 mod event;
 #[cfg(test)]
 mod fixture;

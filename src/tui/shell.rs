@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::escape::Held;
 use super::event::{Effect, Msg, Now};
 use super::keymap::Key;
 use super::pace::{Pacer, Reason};
@@ -39,6 +40,7 @@ const COMMANDS: usize = 32;
 struct Shell {
     state: State,
     pacer: Pacer,
+    held: Held,
     started: Instant,
     terminal: TermGuard,
     /// `None` while another program has the terminal.
@@ -62,6 +64,8 @@ struct Signals {
 enum Wake {
     Msg(Msg),
     Input(Option<io::Result<Input>>),
+    /// What was held back is no beginning of a sequence.
+    Overdue,
     Resume,
     Draw,
     End(Exit),
@@ -100,6 +104,7 @@ impl Shell {
         let shell = Shell {
             state,
             pacer,
+            held: Held::default(),
             started,
             terminal,
             input: Some(EventStream::new()),
@@ -129,6 +134,7 @@ impl Shell {
             let exit = match self.wait().await {
                 Wake::End(exit) => Some(exit),
                 Wake::Draw => None,
+                Wake::Overdue => self.take_overdue()?,
                 Wake::Resume => {
                     self.terminal.reenter().map_err(TuiError::Terminal)?;
                     self.apply(Msg::Resumed)?
@@ -147,12 +153,15 @@ impl Shell {
         let until_minute = until_next_minute(now(self.started).wall);
         let due = self.pacer.due_ms().map(|due| self.started + Duration::from_millis(due));
         let draw_at = due.unwrap_or(self.started);
+        let overdue = self.held.due_ms().map(|due| self.started + Duration::from_millis(due));
+        let overdue_at = overdue.unwrap_or(self.started);
         tokio::select! { biased;
             Some(()) = self.signals.hangup.recv() => Wake::End(Exit::HungUp),
             Some(()) = self.signals.terminate.recv() => Wake::End(ended_by(SignalKind::terminate())),
             Some(()) = self.signals.interrupt.recv() => Wake::End(ended_by(SignalKind::interrupt())),
             Some(()) = self.signals.resume.recv() => Wake::Resume,
             input = next_input(&mut self.input) => Wake::Input(input),
+            () = tokio::time::sleep_until(overdue_at.into()), if overdue.is_some() => Wake::Overdue,
             Some(answer) = self.answers.join_next(), if !self.answers.is_empty() => match answer {
                 Ok(msg) => Wake::Msg(msg),
                 // It was not cancelled by us, so it panicked: the hook has told of it, and the loop is about to end.
@@ -176,10 +185,10 @@ impl Shell {
                 Some(Err(error)) if is_gone(&error) => return Ok(Some(Exit::HungUp)),
                 Some(Err(error)) => return Err(TuiError::Terminal(error)),
             };
-            if let Some(msg) = message(&input)
-                && let Some(exit) = self.apply(msg)?
-            {
-                return Ok(Some(exit));
+            for msg in self.messages(&input) {
+                if let Some(exit) = self.apply(msg)? {
+                    return Ok(Some(exit));
+                }
             }
             taken += 1;
             next = match &mut self.input {
@@ -188,6 +197,21 @@ impl Shell {
             };
         }
         Ok(None)
+    }
+
+    /// Returns what input means; a lone Esc only when it is sure that it is one.
+    fn messages(&mut self, input: &Input) -> Vec<Msg> {
+        let Input::Key(key) = input else { return message(input).into_iter().collect() };
+        let Some(key) = Key::from_event(key) else { return Vec::new() };
+        let now_ms = now(self.started).monotonic_ms;
+        self.held.take(key, now_ms).into_iter().map(Msg::Key).collect()
+    }
+
+    fn take_overdue(&mut self) -> Result<Option<Exit>, TuiError> {
+        match self.held.overdue(now(self.started).monotonic_ms) {
+            Some(key) => self.apply(Msg::Key(key)),
+            None => Ok(None),
+        }
     }
 
     /// Lets the state change and does what follows.
@@ -286,10 +310,9 @@ async fn ready_input(stream: &mut EventStream) -> Option<Option<io::Result<Input
 
 fn message(input: &Input) -> Option<Msg> {
     match input {
-        Input::Key(key) => Key::from_event(key).map(Msg::Key),
         Input::Paste(_) => Some(Msg::Paste),
         Input::Resize(width, height) => Some(Msg::Resize { width: *width, height: *height }),
-        Input::FocusGained | Input::FocusLost | Input::Mouse(_) => None,
+        Input::Key(_) | Input::FocusGained | Input::FocusLost | Input::Mouse(_) => None,
     }
 }
 
