@@ -5,5 +5,5 @@ pub mod disk;
 pub mod domain;
 pub mod engine;
 pub mod index;
-pub mod wire;
 pub mod tui;
+pub mod wire;

@@ -8,9 +8,11 @@ use super::follow;
 use super::output::is_interactive;
 use super::repo::confirm_large_place;
 use super::session::Session;
+use crate::config;
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
-use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
+use crate::engine::protocol::{AddRepository, Answer, Command, Event, SyncRequest};
+use crate::tui::{self, Exit};
 
 /// Runs the program without a command.
 pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
@@ -49,8 +51,73 @@ fn add_all(session: &Session, directories: &[PathBuf]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Opens the screen; its engine is the one of this session.
+/// Opens the screen on this session's engine, and lets the runs go on without it where the person wants that.
 fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Result<Verdict> {
-    let _ = (context, session, names);
-    Ok(Verdict::default())
+    let config = context.places.config()?;
+    if !names.is_empty() {
+        let request = SyncRequest::new(names, Kind::Full, Trigger::Startup);
+        session.send(Command::Sync(Box::new(request)))?;
+    }
+    let options = tui::Options {
+        index_path: context.places.make_data_directory()?.join("index.db"),
+        theme: theme_of(config.ui.theme),
+        ascii: config.ui.ascii,
+        hosts_engine: true,
+    };
+    let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
+    match shown.map_err(|error| CliError::failed(error.to_string()))? {
+        Exit::Quit | Exit::QuitWhileRunning { cancel: true } => Ok(Verdict::default()),
+        Exit::QuitWhileRunning { cancel: false } => {
+            context.out.message("going on without the screen until the runs have ended; Ctrl-C cancels them");
+            session.runtime.block_on(wait_for_end(session))
+        }
+        // Not a word: there is no terminal any more.
+        Exit::HungUp => {
+            session.runtime.block_on(wait_for_end(session))?;
+            Ok(Verdict { signal: Some(1), ..Verdict::default() })
+        }
+        Exit::Ended { signal } => Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() }),
+    }
+}
+
+fn theme_of(chosen: config::Theme) -> tui::Theme {
+    // A terminal without colours, or a person who wants none.
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return tui::Theme::Mono;
+    }
+    match chosen {
+        config::Theme::Auto => tui::Theme::Auto,
+        config::Theme::Dark => tui::Theme::Dark,
+        config::Theme::Light => tui::Theme::Light,
+        config::Theme::Mono => tui::Theme::Mono,
+    }
+}
+
+/// Waits until nothing waits or runs, or someone presses Ctrl-C.
+async fn wait_for_end(session: &Session) -> Result<Verdict> {
+    let mut events = session.handle().subscribe();
+    let mut busy: Vec<String> = Vec::new();
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            interrupt = tokio::signal::ctrl_c() => {
+                interrupt?;
+                return Ok(Verdict { signal: Some(2), ..Verdict::default() });
+            }
+        };
+        match event {
+            Event::Snapshot(snapshot) => {
+                busy = snapshot.running.into_iter().map(|run| run.run_id).collect();
+                busy.extend(snapshot.queued.into_iter().map(|run| run.run_id));
+            }
+            Event::RunFinished(run) => busy.retain(|known| *known != run.run_id),
+            Event::RunLost { run_id, .. } => busy.retain(|known| *known != run_id),
+            Event::RunQueued(run) => busy.push(run.run_id),
+            Event::Ended => busy.clear(),
+            Event::RunStarted(_) | Event::Progress(_) | Event::Changed => continue,
+        }
+        if busy.is_empty() {
+            return Ok(Verdict::default());
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::domain::amount::{age, bytes, count, parse_duration, plural};
 use crate::domain::report::IndexStatus;
 use crate::domain::repository::State;
 use crate::domain::run::Outcome;
-use crate::domain::status::state_of;
+use crate::domain::status::{Engine, state_of};
 use crate::engine;
 use crate::wire::{StatusExtra, StatusJson};
 
@@ -36,7 +36,12 @@ fn read(context: &Context, name: Option<&str>) -> Result<Vec<(IndexStatus, State
     let has_engine = context.places.has_engine();
     let with_state = |status: IndexStatus| {
         let runs = has_engine && status.last_run.as_ref().is_some_and(|run| run.outcome.is_none());
-        let state = state_of(&status, has_engine, runs);
+        let engine = match (runs, has_engine) {
+            (true, _) => Engine::Working,
+            (false, true) => Engine::Idle,
+            (false, false) => Engine::Absent,
+        };
+        let state = state_of(&status, engine);
         (status, state)
     };
     Ok(statuses.into_iter().map(with_state).collect())

@@ -5,18 +5,27 @@ use super::report::{IndexStatus, Run};
 use super::repository::State;
 use super::run::{Kind, Outcome};
 
+/// What the engine has to do with a repository now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// None runs for this index: nobody looks.
+    Absent,
+    /// One runs, so that what is due will be done.
+    Idle,
+    /// One runs, and a run of this repository is going on.
+    Working,
+}
+
 /// Returns the first state that applies, in the contract's order.
 ///
-/// `engine`: an engine runs for this index, so that what is due will be done. `running`: a run of this repository is
-/// going on. Without an engine the answer is never [`State::InSync`]: nobody looks, so it is true only as of the last
-/// complete listing.
-pub fn state_of(status: &IndexStatus, engine: bool, running: bool) -> State {
+/// Without an engine the answer is never [`State::InSync`]: it is true only as of the last complete listing.
+pub fn state_of(status: &IndexStatus, engine: Engine) -> State {
     let last = status.last_run.as_ref();
     if status.repository.paused_at.is_some() {
         State::Paused
     } else if last.is_some_and(is_missing) {
         State::Missing
-    } else if running {
+    } else if engine == Engine::Working {
         State::Syncing
     } else if last.is_some_and(|run| run.outcome == Some(Outcome::Failed)) {
         State::Failed
@@ -28,7 +37,7 @@ pub fn state_of(status: &IndexStatus, engine: bool, running: bool) -> State {
         State::Partial
     } else if status.repository.seen_at.is_none() || last.is_some_and(is_cut_off) {
         State::Pending
-    } else if engine {
+    } else if engine == Engine::Idle {
         State::InSync
     } else {
         State::Stale
@@ -58,7 +67,7 @@ mod tests {
     fn check(change: impl Fn(&mut IndexStatus), expected: State) {
         let mut status = in_step();
         change(&mut status);
-        assert_eq!(state_of(&status, true, false), expected);
+        assert_eq!(state_of(&status, Engine::Idle), expected);
     }
 
     fn in_step() -> IndexStatus {
@@ -136,20 +145,20 @@ mod tests {
         let mut status = in_step();
         status.last_run = Some(run(None, None));
         status.undecided = 1;
-        assert_eq!(state_of(&status, true, true), State::Syncing);
+        assert_eq!(state_of(&status, Engine::Working), State::Syncing);
         status.repository.paused_at = Some(Timestamp(1));
-        assert_eq!(state_of(&status, true, true), State::Paused);
+        assert_eq!(state_of(&status, Engine::Working), State::Paused);
     }
 
     #[test]
     fn a_cut_off_verify_leaves_the_index_true() {
         let mut status = in_step();
         status.last_run = Some(Run { kind: Kind::Verify, ..run(Some(Outcome::Cancelled), None) });
-        assert_eq!(state_of(&status, true, false), State::InSync);
+        assert_eq!(state_of(&status, Engine::Idle), State::InSync);
     }
 
     #[test]
     fn without_an_engine_nothing_is_in_sync() {
-        assert_eq!(state_of(&in_step(), false, false), State::Stale);
+        assert_eq!(state_of(&in_step(), Engine::Absent), State::Stale);
     }
 }

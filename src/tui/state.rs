@@ -9,7 +9,7 @@ use super::theme::Theme;
 use super::trouble::{self, Trouble};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::{self, RepositoryId};
-use crate::domain::status::state_of;
+use crate::domain::status::{self, state_of};
 use crate::engine::protocol::{QueuedRun, RunProgress};
 
 /// The whole state of the screen.
@@ -209,7 +209,12 @@ impl State {
         let Some(mut entries) = self.entries.take() else { return };
         for entry in &mut entries {
             let running = self.progress_of(&entry.status.repository.name).is_some();
-            entry.state = state_of(&entry.status, self.engine != Engine::Ended, running);
+            let engine = match (running, self.engine) {
+                (true, _) => status::Engine::Working,
+                (false, Engine::Ended) => status::Engine::Absent,
+                (false, _) => status::Engine::Idle,
+            };
+            entry.state = state_of(&entry.status, engine);
         }
         entries.sort_by(|a, b| {
             let key = |entry: &Entry| (badness(entry.state), entry.status.repository.name.clone());

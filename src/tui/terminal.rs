@@ -114,6 +114,7 @@ impl TermGuard {
     }
 
     /// Leaves a terminal alone that is gone: ratatui would write to it once more, fail and panic.
+    #[expect(clippy::mem_forget, reason = "its drop writes to the terminal, which is gone")]
     pub fn abandon(mut self) {
         RESTORE.is_ours.store(false, Ordering::SeqCst);
         std::mem::forget(self.terminal.take());

@@ -96,6 +96,12 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             state.running.retain(|known| known.run_id != run.run_id);
             read_all(state)
         }
+        Event::RunLost { run_id, message } => {
+            state.queued.retain(|queued| queued.run_id != run_id);
+            state.running.retain(|known| known.run_id != run_id);
+            state.warn(&message, None);
+            read_all(state)
+        }
         Event::Changed => read_all(state),
         Event::Ended => engine_ended(state),
     };

@@ -147,7 +147,8 @@ fn a_plan_says_what_the_run_then_does_and_writes_nothing() {
     let planned = world.json(&["sync", "--plan"]);
     assert_eq!(fs::read(world.data.join("index.db")).unwrap(), before);
     assert_eq!(world.json(&["history"]).len(), 1);
-    let mut planned: Vec<String> = planned.iter().map(|change| format!("{} {}", change["verdict"], change["path"])).collect();
+    let mut planned: Vec<String> =
+        planned.iter().map(|change| format!("{} {}", change["verdict"], change["path"])).collect();
     planned.sort();
     world.sync(&[]);
     let number = world.json(&["history"])[0]["number"].to_string();

@@ -117,7 +117,8 @@ impl World {
 
     /// What `find` and `sha256sum` say of the tree: every regular file and symlink that is not left out by default.
     pub fn disk(&self) -> Sums {
-        let find = r"find . -name '.?*' -prune -o \( -type f -o -type l \) ! -name '*~' ! -name '*.tmp' -printf '%y%P\0'";
+        let find =
+            r"find . -name '.?*' -prune -o \( -type f -o -type l \) ! -name '*~' ! -name '*.tmp' -printf '%y%P\0'";
         let found = Command::new("sh").arg("-c").arg(find).current_dir(&self.tree).output().unwrap().stdout;
         let mut sums = Sums::new();
         let mut files: Vec<OsString> = Vec::new();
