@@ -56,11 +56,17 @@ pub struct Bench {
 
 impl Bench {
     /// Removes what one section made and the next does not need.
+    ///
+    /// # Errors
+    /// The file system's.
     pub fn discard(&self, path: &Path) -> io::Result<()> {
         if path.exists() { fs::remove_dir_all(path) } else { Ok(()) }
     }
 
     /// Removes a tree, unless it is to be kept for the next run.
+    ///
+    /// # Errors
+    /// The file system's.
     pub fn discard_tree(&self, tree: &Path) -> io::Result<()> {
         if self.keep { Ok(()) } else { self.discard(tree) }
     }

@@ -59,15 +59,22 @@ pub enum Op {
     /// Writes a file's row, new or known, and its change.
     File(Box<FileRow>),
     /// A name that a complete listing lacks; decided when the run settles. Without a name: the directory itself.
+    /// `path` is where the directory was missing: by the time this is written it may have been found elsewhere.
     Park {
         directory_id: i64,
         parent_id: i64,
+        path: Vec<u8>,
         name: Option<Vec<u8>>,
         reason: Option<Reason>,
     },
     /// A directory is listed again: what an earlier listing parked counts no more.
     Unpark {
         directory_id: i64,
+    },
+    /// A held directory is there again, or a person has accepted what is mounted there, in a run that writes no more of it.
+    Return {
+        id: i64,
+        mount: Option<String>,
     },
     /// A held removal whose path is there again.
     Lapse {
@@ -148,10 +155,14 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
                     insert_change(db, run, batch.at_ms, change)?;
                 }
             }
-            Op::Park { directory_id, parent_id, name, reason } => {
-                settle::park(db, run, *directory_id, *parent_id, name.as_deref(), *reason)?;
+            Op::Park { directory_id, parent_id, path, name, reason } => {
+                settle::park(db, run, *directory_id, *parent_id, path, name.as_deref(), *reason)?;
             }
             Op::Unpark { directory_id } => settle::unpark(db, run, *directory_id)?,
+            Op::Return { id, mount } => {
+                db.prepare_cached("UPDATE directories SET held = 0, mount = ?2 WHERE id = ?1")?
+                    .execute(params![id, mount])?;
+            }
             Op::Lapse { path } => {
                 db.prepare_cached("DELETE FROM held WHERE repository_id = ?1 AND path = ?2")?
                     .execute(params![run.repository.0, path])?;

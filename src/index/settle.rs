@@ -54,13 +54,10 @@ pub(super) fn park(
     run: &RunContext,
     directory_id: i64,
     parent_id: i64,
+    path: &[u8],
     name: Option<&[u8]>,
     reason: Option<Reason>,
 ) -> Result<()> {
-    let path = match name {
-        Some(_) => None,
-        None => known::path_of_directory(db, directory_id)?,
-    };
     db.prepare_cached(
         "INSERT INTO temp.parked (run, directory_id, parent_id, name, path, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?

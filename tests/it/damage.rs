@@ -13,10 +13,7 @@ fn sum(content: &str) -> String {
 fn damaged() -> World {
     let world = World::with(&["photo=bad!", "other/copy=good", "stay"]);
     // Let the stamps grow old enough to be trusted, then put the hash of other content under them.
-    let racy = || world.sqlite("SELECT count(*) FROM files WHERE flags & 2") != "0";
-    while racy() {
-        world.sync(&[]);
-    }
+    world.let_stamps_age();
     let good = sum("good");
     world.sqlite(&format!("UPDATE files SET sha256 = x'{good}' WHERE name = CAST('photo' AS BLOB)"));
     world

@@ -47,7 +47,7 @@ fn an_incremental_sync_lists_only_where_something_may_have_changed() {
     for name in ["old/a", "old/b"] {
         age(&world.path(name), 30);
     }
-    world.sync(&[]);
+    world.let_stamps_age();
     // Its files are 30 days old by mtime; their inodes are not, and the window counts both.
     let recent = world.sync(&["--kind", "incremental"]);
     assert_eq!(recent["directories_listed"], 3);
@@ -105,6 +105,7 @@ fn a_journal_is_synced_by_the_day() {
 #[test]
 fn a_verify_reads_everything_and_a_budgeted_one_goes_on_where_it_stopped() {
     let world = World::with(&["a/1=11", "a/2=22", "b/1=33", "b/2=44", "c/1=55"]);
+    world.let_stamps_age();
     let run = world.sync(&["--kind", "verify"]);
     assert_eq!((&run["bytes_hashed"], &run["outcome"]), (&json!(10), &json!("completed")));
     let mut read = 0;

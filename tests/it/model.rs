@@ -126,10 +126,16 @@ fn timeless(world: &World) -> Vec<String> {
     world.json(&["files", "tree"]).iter().map(file).collect()
 }
 
+/// Few cases, as each calls the program many times; `PROPTEST_CASES` asks for more.
+fn config() -> Config {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 12 };
+    Config { cases, max_shrink_iters: 40, failure_persistence: None, ..Config::default() }
+}
+
 const START: [&str; 7] = ["a=1", "d/b=2", "d/e/c=3", "d/e/f/g=4", "h/i=5", "h/j/k=6", "same=1"];
 
 proptest! {
-    #![proptest_config(Config { cases: 12, max_shrink_iters: 40, ..Config::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn after_any_operations_the_index_is_the_tree(

@@ -53,8 +53,8 @@ const BORDERS: &[Border] = &[
     },
     Border {
         of: &["io::stdout"],
-        // A screen is drawn to standard output, by its shell alone.
-        homes: &["src/cli/output.rs", "src/tui/shell.rs"],
+        // A screen is drawn to standard output, by the one file that owns the terminal.
+        homes: &["src/cli/output.rs", "src/tui/terminal.rs"],
         because: "what is printed is escaped and shaped in one place",
     },
     Border { of: &["dbg!"], homes: &[], because: "it is for the moment" },
@@ -70,7 +70,7 @@ const BORDERS: &[Border] = &[
     },
     Border {
         of: &["thread::spawn", "thread::scope", "thread::Builder"],
-        homes: &["src/engine/", "src/index/writer.rs", "src/index/writer/", "src/tui/shell.rs", "src/disk/watch"],
+        homes: &["src/engine/", "src/index/writer.rs", "src/index/writer/", "src/tui/reading.rs", "src/disk/watch"],
         because: "threads belong to shells",
     },
     Border {

@@ -152,6 +152,15 @@ impl World {
         panic!("only in the index: {:#?}\nonly on disk: {:#?}", shown(&index, &disk), shown(&disk, &index));
     }
 
+    /// Syncs until every stamp is old enough to be trusted: until then files and directories are looked at again.
+    pub fn let_stamps_age(&self) {
+        let young = "SELECT (SELECT count(*) FROM files WHERE flags & 2) +
+                            (SELECT count(*) FROM directories WHERE mtime_ns IS NULL)";
+        while self.sqlite(young) != "0" {
+            self.sync(&[]);
+        }
+    }
+
     /// Runs SQL by the `sqlite3` shell, as people do.
     #[track_caller]
     pub fn sqlite(&self, sql: &str) -> String {

@@ -69,6 +69,7 @@ impl Comparison<'_> {
                 Some(EntryKind::File | EntryKind::Symlink) | None => sink.push(Op::Park {
                     directory_id: directory.id,
                     parent_id: self.id,
+                    path: directory.path.clone(),
                     name: None,
                     reason: self.emptied.then_some(Reason::Emptied),
                 }),
@@ -169,6 +170,7 @@ impl Comparison<'_> {
                 sink.push(Op::Park {
                     directory_id: self.id,
                     parent_id: self.target.parent_id,
+                    path: self.target.path.clone(),
                     name: Some(known.name.to_vec()),
                     reason: self.emptied.then_some(Reason::Emptied),
                 });
@@ -189,7 +191,14 @@ impl Comparison<'_> {
         }
         if known.flags.has(Flags::ARRIVAL) {
             // Its run was cut off before it could be told from a move: it arrives once more.
-            let record = Record { stamp: entry.stamp, ..known.record()? };
+            let mut record = known.record()?;
+            if entry.stamp != record.stamp && !is_symlink {
+                // What was read of it belongs to another state of the file.
+                record.sha256 = None;
+                record.flags = record.flags.set(Flags::UNREAD, self.shared.spec.hashing).without(Flags::RACY);
+            }
+            record.stamp = entry.stamp;
+            record.flags = record.flags.set(Flags::SYMLINK, is_symlink);
             return self.arrive(sink, known.name, record, Some(known.stamp.size_bytes));
         }
         found.to_read.push(ToRead {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::comparison::path_of;
-use super::directory::{Opened, ToRead};
+use super::directory::ToRead;
+use super::opened::Opened;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::disk::{self, CHECKPOINT_BYTES, Directory, Hashed, ReadError, ResumePoint, Watch};
@@ -26,9 +27,6 @@ struct Watching<'a> {
 impl Watch for Watching<'_> {
     fn bytes_read(&mut self, bytes: u64) -> bool {
         self.shared.context.progress.bytes.fetch_add(bytes, Relaxed);
-        if self.shared.is_verify() {
-            self.shared.verified_bytes.fetch_add(bytes, Relaxed);
-        }
         !self.shared.is_cancelled() && !self.shared.has_failed()
     }
 
@@ -75,7 +73,7 @@ impl Worker {
                 opened.incomplete.store(true, Relaxed);
                 break;
             }
-            if self.shared.is_budget_used_up() {
+            if !self.shared.take_from_budget(file.stamp.size_bytes) {
                 let before = opened.verify_after().map(<[u8]>::to_vec);
                 *opened.cut_off_after.lock().expect("no one panics while holding this lock") =
                     Some(last_read.take().or(before).unwrap_or_default());

@@ -1,17 +1,17 @@
 //! Looks at one directory: opens it, lists it, compares the listing with what is known, and finds what must be read.
 
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::comparison::Comparison;
+use super::opened::{Looked, Opened};
 use super::shared::Shared;
 use super::sink::Sink;
 use super::stack::Work;
 use super::worker::Worker;
 use crate::disk::{self, Directory, EntryKind, LeftOut, Listing};
 use crate::domain::guard::Reason;
-use crate::domain::path::join;
+use crate::domain::path::{RelPath, join};
 use crate::domain::record::{Record, Stamp};
 use crate::domain::run::Kind;
 use crate::engine::clock;
@@ -42,24 +42,6 @@ pub(super) struct Target {
     pub scope: Scope,
 }
 
-/// A directory that is being looked at, shared by the workers that read its files.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub directory: Directory,
-    pub id: i64,
-    pub path: Vec<u8>,
-    known: Option<KnownDirectory>,
-    /// Written when the last part has been read: a row that says "listed" must not be there before the records.
-    row: Mutex<Option<Box<DirectoryRow>>>,
-    parts: AtomicUsize,
-    /// Something in it could not be settled: an incremental run looks again, whatever the stamps say.
-    pub troubled: AtomicBool,
-    /// Cancelled before its end: nothing is said of it.
-    pub incomplete: AtomicBool,
-    /// A verify stopped before its end, after this name.
-    pub cut_off_after: Mutex<Option<Vec<u8>>>,
-}
-
 /// A file whose content must be read, or whose stamp differs.
 #[derive(Debug)]
 pub(super) struct ToRead {
@@ -72,13 +54,6 @@ pub(super) struct ToRead {
 /// Files and bytes from which the reading of one directory is shared among workers.
 pub(super) const FILES_PER_PART: usize = 256;
 const BYTES_PER_PART: i64 = 8 << 20;
-
-impl Opened {
-    /// Returns the name after which a verify goes on in this directory.
-    pub fn verify_after(&self) -> Option<&[u8]> {
-        self.known.as_ref().and_then(|known| known.verify_after.as_deref())
-    }
-}
 
 impl Worker {
     pub(super) fn look_at(&mut self, target: Target) -> Result<()> {
@@ -102,11 +77,11 @@ impl Worker {
             false => None,
         };
         let target = self.recognise_moved(target, &directory)?;
-        if let Some(reason) = self.mount_changed(&target, mount.as_deref())? {
-            let known = target.known.as_ref().expect("only a known directory can have changed");
+        if let Some((known, reason)) = self.mount_changed(&target, mount.as_deref())? {
             self.sink.push(Op::Park {
                 directory_id: known.id,
                 parent_id: known.parent_id,
+                path: known.path.clone(),
                 name: None,
                 reason: Some(reason),
             });
@@ -136,6 +111,10 @@ impl Worker {
 
     /// Reports a directory that cannot be listed. Its records stay (invariant 2), and are no longer vouched for.
     fn cannot_list(&mut self, target: &Target, errno: Errno) -> Result<()> {
+        let comes_by_itself = !matches!(target.scope, Scope::Tree | Scope::Names(_));
+        if comes_by_itself && self.is_below_unreadable(&target.path) {
+            return Ok(());
+        }
         let class = disk::class_of(errno);
         self.sink.problem(target.path.clone(), class, format!("directory cannot be listed: {errno}"));
         let since_ms = self.shared.started_ms;
@@ -152,6 +131,12 @@ impl Worker {
             }))),
         }
         self.sink.flush_if_full()
+    }
+
+    /// Tells whether the directory above cannot be opened either: then the problem is that one's.
+    fn is_below_unreadable(&self, path: &[u8]) -> bool {
+        let parent = RelPath::from_stored(path.to_vec()).split().map(|(parent, _)| parent);
+        parent.is_some_and(|parent| matches!(self.shared.root.directory(parent.as_bytes()), Err(Errno::ACCESS)))
     }
 
     /// Finds out whether a directory that is new here is a known one that was moved with all that is in it.
@@ -194,12 +179,16 @@ impl Worker {
     }
 
     /// Returns why a directory is not the place that it was: no mount any more, or another one.
-    fn mount_changed(&self, target: &Target, mount: Option<&str>) -> Result<Option<Reason>> {
+    fn mount_changed<'t>(
+        &self,
+        target: &'t Target,
+        mount: Option<&str>,
+    ) -> Result<Option<(&'t KnownDirectory, Reason)>> {
         let Some(known) = &target.known else { return Ok(None) };
         if self.shared.adopts_mounts {
             return Ok(None);
         }
-        Ok(match (known.mount.as_deref(), mount) {
+        let reason = match (known.mount.as_deref(), mount) {
             (None, None) => None,
             (Some(before), Some(now)) => {
                 let same = match (disk::Identity::parse(before), disk::Identity::parse(now)) {
@@ -213,7 +202,8 @@ impl Worker {
             (None, Some(_)) => {
                 self.index.has_records(self.shared.run.repository, &target.path)?.then_some(Reason::FilesystemChanged)
             }
-        })
+        };
+        Ok(reason.map(|reason| (known, reason)))
     }
 
     /// Compares a listing with what is known, and reads what differs or hands it out to be read.
@@ -237,18 +227,8 @@ impl Worker {
         let found = comparison.run(&self.index, &mut self.sink, &self.listing)?;
         close_problems(&shared, &mut self.sink, &target, &self.listing);
         shared.stack.push(found.below.into_iter().rev().map(Work::Directory));
-        let row = row_of(&shared, &target, &directory, id, mount, found.newest_ns, started_ns);
-        let opened = Opened {
-            directory,
-            id,
-            path: target.path,
-            known: target.known,
-            row: Mutex::new(row.map(Box::new)),
-            parts: AtomicUsize::new(1),
-            troubled: AtomicBool::new(found.troubled),
-            incomplete: AtomicBool::new(false),
-            cut_off_after: Mutex::new(None),
-        };
+        let looked = Looked { id, mount, newest_ns: found.newest_ns, troubled: found.troubled, started_ns };
+        let opened = Opened::new(&shared, target, directory, looked);
         self.read_all(opened, found.to_read)
     }
 
@@ -297,33 +277,6 @@ impl Worker {
         self.shared.stack.push(parts.into_iter().rev().map(|part| Work::Files(Arc::clone(&opened), part)));
         Ok(())
     }
-
-    /// Ends one part of a directory; the last one writes the directory's row.
-    pub(super) fn finish_part(&mut self, opened: &Opened) -> Result<()> {
-        if opened.parts.load(Relaxed) > 1 {
-            // What this worker found must be on its way before another one may write "listed".
-            self.sink.flush()?;
-        }
-        if opened.parts.fetch_sub(1, AcqRel) != 1 || opened.incomplete.load(Relaxed) {
-            return Ok(());
-        }
-        let row = opened.row.lock().expect("no one panics while holding this lock").take();
-        let Some(mut row) = row else { return Ok(()) };
-        if opened.troubled.load(Relaxed) {
-            row.newest_ns = i64::MAX;
-        }
-        if let Some(name) = opened.cut_off_after.lock().expect("no one panics while holding this lock").take() {
-            row.verified_ms = opened.known.as_ref().and_then(|known| known.verified_ms);
-            row.verify_after = Some(name);
-        }
-        if opened.known.as_ref().is_none_or(|known| differs(known, &row)) {
-            if opened.known.as_ref().is_some_and(|known| known.is_held) {
-                self.sink.push(Op::Lapse { path: opened.path.clone() });
-            }
-            self.sink.push(Op::Directory(row));
-        }
-        Ok(())
-    }
 }
 
 /// Tells whether a directory need not be listed.
@@ -339,47 +292,6 @@ fn is_as_before(shared: &Shared, target: &Target, stamp: &Stamp) -> bool {
         }
         Scope::Tree | Scope::Listed | Scope::Names(_) => false,
     }
-}
-
-/// Returns the row that says "listed to its end"; `None` for a look that does not say so.
-fn row_of(
-    shared: &Shared,
-    target: &Target,
-    directory: &Directory,
-    id: i64,
-    mount: Option<String>,
-    newest_ns: i64,
-    started_ns: i64,
-) -> Option<DirectoryRow> {
-    // A cleanup passes over what is new: its listing must not make an incremental run pass over it too.
-    if matches!(target.scope, Scope::Names(_)) || shared.spec.kind == Kind::Cleanup {
-        return None;
-    }
-    let stamp = &directory.stamp;
-    let known = target.known.as_ref();
-    let verified_ms = if shared.is_verify() { Some(shared.started_ms) } else { known.and_then(|k| k.verified_ms) };
-    Some(DirectoryRow {
-        id,
-        parent_id: target.parent_id,
-        path: target.path.clone(),
-        inode: stamp.inode,
-        born_ns: stamp.born_ns,
-        // Invariant 5: a name that came in the same tick leaves the same stamp.
-        listed: (!stamp.is_racy(started_ns)).then_some((stamp.mtime_ns, stamp.ctime_ns)),
-        newest_ns,
-        mount,
-        unseen_since_ms: None,
-        verified_ms,
-        verify_after: if shared.is_verify() { None } else { known.and_then(|k| k.verify_after.clone()) },
-    })
-}
-
-fn differs(known: &KnownDirectory, row: &DirectoryRow) -> bool {
-    known.is_held
-        || known.unseen_since_ms.is_some()
-        || (known.inode, known.born_ns, known.listed, known.newest_ns)
-            != (row.inode, row.born_ns, row.listed, row.newest_ns)
-        || (&known.mount, known.verified_ms, &known.verify_after) != (&row.mount, row.verified_ms, &row.verify_after)
 }
 
 /// Closes the problems of names that are there no more, and of the directory itself: it could be listed.

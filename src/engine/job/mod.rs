@@ -7,6 +7,7 @@ mod comparison;
 mod content;
 mod directory;
 mod open_run;
+mod opened;
 mod outcome;
 mod settle;
 mod shared;

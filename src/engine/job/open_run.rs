@@ -14,14 +14,16 @@ use crate::index::{CloseRun, NewRun, Result, RunContext, Writer};
 #[derive(Clone, Debug)]
 pub(super) struct Ending {
     pub outcome: Outcome,
-    pub error: Option<(Class, String)>,
+    pub class: Option<Class>,
+    /// What a person is told of it: what happened, and what to do.
+    pub message: Option<String>,
     /// Set by a full run that reached its last directory.
     pub vouches_from_ms: Option<i64>,
 }
 
 impl Ending {
     pub fn failed(class: Class, message: impl Into<String>) -> Ending {
-        Ending { outcome: Outcome::Failed, error: Some((class, message.into())), vouches_from_ms: None }
+        Ending { outcome: Outcome::Failed, class: Some(class), message: Some(message.into()), vouches_from_ms: None }
     }
 }
 
@@ -104,8 +106,8 @@ impl OpenRun {
             outcome: ending.outcome,
             ended_ms: clock::wall().0,
             duration_ms: i64::try_from(self.stopwatch.elapsed_ms()).unwrap_or(i64::MAX),
-            error_class: ending.error.as_ref().map(|(class, _)| class.as_str()),
-            error_message: ending.error.map(|(_, message)| message),
+            error_class: ending.class.map(Class::as_str),
+            error_message: ending.message,
             metadata: Some(self.metadata()),
             vouches_from_ms: ending.vouches_from_ms,
         }

@@ -16,13 +16,14 @@ use super::stack::Stack;
 use super::targets;
 use super::worker::run_round;
 use crate::disk::{Filter, Identity, LeftOutCounts, OwnFiles, Root, RootError, count};
+use crate::domain::amount::plural;
 use crate::domain::guard::Reason;
 use crate::domain::problem::Class;
 use crate::domain::report::{Run, StoredChange};
 use crate::domain::run::{Kind, Outcome};
 use crate::domain::show::show;
 use crate::engine::clock;
-use crate::index::{IndexError, Reader, Result};
+use crate::index::{HoldResult, IndexError, Reader, Result};
 
 /// A job that has ended.
 #[derive(Clone, Debug)]
@@ -145,7 +146,8 @@ fn refuse_other_place(
          library really is here now: watchkeeper repo set {name} path={path}"
     );
     let outcome = if held.undecided > 0 { Outcome::Held } else { Outcome::Completed };
-    Ok(Some(Ending { outcome, error: Some((Class::FilesystemChanged, message)), vouches_from_ms: None }))
+    let class = Some(Class::FilesystemChanged);
+    Ok(Some(Ending { outcome, class, message: Some(message), vouches_from_ms: None }))
 }
 
 fn announce(shared: &Shared) {
@@ -203,8 +205,12 @@ fn look_and_settle(shared: &Arc<Shared>, reader: &Reader) -> Result<Settled> {
 fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
     let spec = &shared.spec;
     if shared.is_cancelled() {
-        let error = (Class::Cancelled, "cancelled; what was committed stays".to_owned());
-        return Ok(Ending { outcome: Outcome::Cancelled, error: Some(error), vouches_from_ms: None });
+        return Ok(Ending {
+            outcome: Outcome::Cancelled,
+            class: Some(Class::Cancelled),
+            message: Some("cancelled; what was committed stays".to_owned()),
+            vouches_from_ms: None,
+        });
     }
     if let Some(ending) = nothing_there(shared) {
         return Ok(ending);
@@ -222,26 +228,29 @@ fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
         Some(held) => held,
         None => shared.context.writer.standing_holds(spec.repository.id)?,
     };
-    let had_problems = shared.context.progress.problems.load(Relaxed) > 0;
-    let (outcome, error) = if held.undecided > 0 {
-        let reason = held.reason.map_or("", Reason::sentence);
-        let name = &spec.repository.name;
-        let message = format!(
-            "{} removals are held: {reason}. See `watchkeeper held {name}`; then `--accept` or `--dismiss`",
-            held.undecided_files.max(held.undecided)
-        );
+    let ending = |outcome| Ending {
+        outcome,
+        class: None,
+        message: None,
+        vouches_from_ms: reaches_all.then_some(shared.started_ms),
+    };
+    if held.undecided > 0 {
         let class = match held.reason {
             Some(Reason::MountMissing) => Some(Class::MountMissing),
             Some(Reason::FilesystemChanged) => Some(Class::FilesystemChanged),
             _ => None,
         };
-        (Outcome::Held, class.map(|class| (class, message)))
-    } else if had_problems {
-        (Outcome::Partial, None)
-    } else {
-        (Outcome::Completed, None)
-    };
-    Ok(Ending { outcome, error, vouches_from_ms: reaches_all.then_some(shared.started_ms) })
+        return Ok(Ending { class, message: Some(say_held(spec, &held)), ..ending(Outcome::Held) });
+    }
+    let had_problems = shared.context.progress.problems.load(Relaxed) > 0;
+    Ok(ending(if had_problems { Outcome::Partial } else { Outcome::Completed }))
+}
+
+fn say_held(spec: &JobSpec, held: &HoldResult) -> String {
+    let removals = plural(held.undecided_files.max(held.undecided).unsigned_abs(), "removal is", "removals are");
+    let reason = held.reason.map_or("", Reason::sentence);
+    let name = &spec.repository.name;
+    format!("{removals} held: {reason}. See `watchkeeper held {name}`; then `--accept` or `--dismiss`")
 }
 
 /// Ends a run as failed when nothing that was asked for by path is on disk or in the index.
@@ -255,7 +264,7 @@ fn nothing_there(shared: &Shared) -> Option<Ending> {
     }
     let asked = shared.spec.paths.len();
     (asked > 0 && unmet.len() >= asked).then(|| {
-        let paths: Vec<String> = unmet.iter().take(3).map(|path| show(path)).collect();
+        let paths: Vec<String> = shared.spec.paths.iter().take(3).map(ToString::to_string).collect();
         let message = format!("{}: not on disk, not in the index, or left out by a rule", paths.join(", "));
         Ending::failed(Class::NotFound, message)
     })

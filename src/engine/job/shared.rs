@@ -73,7 +73,7 @@ pub(super) struct Shared {
     pub claimed: Mutex<HashSet<i64>>,
     /// Directories or files that went away between being listed and being looked at.
     pub vanished: AtomicU64,
-    /// Bytes that a budgeted verify has read.
+    /// Bytes that a verify has taken from its budget.
     pub verified_bytes: AtomicU64,
     /// Asked-for paths that are neither on disk nor in the index.
     pub unmet: Mutex<Vec<Vec<u8>>>,
@@ -116,6 +116,16 @@ impl Shared {
     pub fn is_budget_used_up(&self) -> bool {
         self.spec.max_bytes.is_some_and(|most| self.verified_bytes.load(Relaxed) >= most)
             || self.spec.max_time.is_some_and(|most| self.context.progress.elapsed_ms() >= most.as_millis() as u64)
+    }
+
+    /// Takes a file of this size from a verify's budget before it is read; `false` when the budget is used up. What is
+    /// read in the end is over the budget by less than one file, however many workers there are.
+    pub fn take_from_budget(&self, size_bytes: i64) -> bool {
+        if self.is_budget_used_up() {
+            return false;
+        }
+        let most = self.spec.max_bytes.unwrap_or(u64::MAX);
+        self.verified_bytes.fetch_add(size_bytes.unsigned_abs(), Relaxed) < most
     }
 
     pub fn is_verify(&self) -> bool {

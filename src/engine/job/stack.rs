@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex};
 
-use super::directory::{Opened, Target, ToRead};
+use super::directory::{Target, ToRead};
+use super::opened::Opened;
 use crate::index::{Arrival, Result};
 
 /// One piece of work.

@@ -61,7 +61,7 @@ fn a_crossed_border_is_found() {
         ("src/cli/sync.rs", "use std::io; fn f() { io::stdout(); }", &["io::stdout"]),
         ("src/main.rs", "fn main() { eprintln!(\"x\") }", &["eprintln!"]),
         ("src/cli/output.rs", "fn f() { println!(\"x\"); std::io::stderr(); }", &[]),
-        ("src/tui/shell.rs", "fn f() { std::io::stdout(); std::io::stderr(); }", &["io::stderr"]),
+        ("src/tui/terminal.rs", "fn f() { std::io::stdout(); std::io::stderr(); }", &["io::stderr"]),
         ("src/cli/output.rs", "fn f() { dbg!(1); }", &["dbg!"]),
         ("src/engine/mod.rs", "use color_eyre::Result;", &["color_eyre::"]),
         ("src/main.rs", "fn main() -> color_eyre::Result<()> { watchkeeper::cli::run() }", &[]),
