@@ -45,6 +45,25 @@ fn a_moved_directory_is_one_change_however_much_is_in_it() {
 }
 
 #[test]
+fn what_changed_inside_a_moved_directory_is_seen_with_it() {
+    for kind in ["full", "incremental", "verify"] {
+        let world = World::with(&["a/b/c/file=old", "a/b/gone", "a/b/c/d/gone", "x"]);
+        world.let_stamps_age();
+        fs::rename(world.path("a"), world.path("z")).unwrap();
+        world.put("z/b/c/file=new content");
+        world.put("z/b/c/d/new");
+        fs::remove_file(world.path("z/b/gone")).unwrap();
+        fs::remove_file(world.path("z/b/c/d/gone")).unwrap();
+        let run = world.sync(&["--kind", kind]);
+        let expected =
+            ["added z/b/c/d/new", "edited z/b/c/file", "moved a -> z", "removed z/b/c/d/gone", "removed z/b/gone"];
+        assert_eq!(world.last_changes(), expected, "{kind}");
+        assert_eq!((run["files_added"].as_i64(), run["files_updated"].as_i64()), (Some(1), Some(1)), "{kind}");
+        world.assert_in_step();
+    }
+}
+
+#[test]
 fn files_moved_out_of_a_removed_directory_are_moves() {
     let world = World::with(&["old/a=1", "old/sub/b=2", "new/x=3"]);
     world.sync(&[]);

@@ -63,13 +63,13 @@ impl Comparison<'_> {
                 continue;
             }
             match same.map(|entry| entry.kind) {
-                Some(EntryKind::Directory) => self.push_known_directory(directory.clone(), found),
+                Some(EntryKind::Directory) => self.push_known_directory(directory.clone(), name, found),
                 // It may well be a directory: nothing may be concluded.
                 Some(EntryKind::Unknown(_)) => {}
                 Some(EntryKind::File | EntryKind::Symlink) | None => sink.push(Op::Park {
                     directory_id: directory.id,
                     parent_id: self.id,
-                    path: directory.path.clone(),
+                    path: join(&self.target.path, name),
                     name: None,
                     reason: self.emptied.then_some(Reason::Emptied),
                 }),
@@ -79,15 +79,12 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn push_known_directory(&self, directory: KnownDirectory, found: &mut Found) {
+    fn push_known_directory(&self, directory: KnownDirectory, name: &[u8], found: &mut Found) {
         // In other scopes every known directory comes by itself.
         if matches!(self.target.scope, Scope::Tree | Scope::Names(_)) {
-            found.below.push(Target {
-                path: directory.path.clone(),
-                parent_id: self.id,
-                known: Some(directory),
-                scope: Scope::Tree,
-            });
+            // Not the path in its row: this directory may have been moved a moment ago, and the row may not say so yet.
+            let path = join(&self.target.path, name);
+            found.below.push(Target { path, parent_id: self.id, known: Some(directory), scope: Scope::Tree });
         }
     }
 

@@ -56,8 +56,12 @@ pub(super) const FILES_PER_PART: usize = 256;
 const BYTES_PER_PART: i64 = 8 << 20;
 
 impl Worker {
-    pub(super) fn look_at(&mut self, target: Target) -> Result<()> {
+    pub(super) fn look_at(&mut self, mut target: Target) -> Result<()> {
         let shared = Arc::clone(&self.shared);
+        target.known = target.known.filter(|known| !shared.is_taken_elsewhere(known, &target.path));
+        if shared.is_below_moved(&target) {
+            return Ok(());
+        }
         shared.context.progress.set_current(&target.path);
         let listing_started_ns = clock::wall_ns();
         let directory = match shared.root.directory(&target.path) {
@@ -153,14 +157,9 @@ impl Worker {
         let Some(mut known) = candidate.filter(|known| known.path != target.path && !known.path.is_empty()) else {
             return Ok(target);
         };
-        if !matches!(shared.root.directory(&known.path), Err(Errno::NOENT | Errno::NOTDIR)) {
+        if !shared.claim_moved(&known, &target.path) {
             return Ok(target);
         }
-        let mut claimed = shared.claimed.lock().expect("no one panics while holding this lock");
-        if !claimed.insert(known.id) {
-            return Ok(target);
-        }
-        drop(claimed);
         let old_path = std::mem::replace(&mut known.path, target.path.clone());
         known.parent_id = target.parent_id;
         if known.is_held {

@@ -1,6 +1,5 @@
 //! Runs a job from its first look at the root to its outcome.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -88,7 +87,7 @@ fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> 
         open_problems: reader.open_problem_paths(spec.repository.id)?,
         is_first: spec.repository.seen_generation == 0,
         adopts_mounts: known.is_none() || spec.accept_removals,
-        claimed: Mutex::new(HashSet::new()),
+        moved: Mutex::new(Vec::new()),
         vanished: AtomicU64::new(0),
         verified_bytes: AtomicU64::new(0),
         unmet: Mutex::new(Vec::new()),

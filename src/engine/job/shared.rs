@@ -1,12 +1,14 @@
 //! What all workers of a job share.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
+use super::directory::{Scope, Target};
 use super::stack::Stack;
 use crate::disk::{Filter, LeftOutCounts, OwnFiles, Root};
 use crate::domain::guard::Limits;
@@ -14,7 +16,7 @@ use crate::domain::path::RelPath;
 use crate::domain::report::Repository;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::progress::Progress;
-use crate::index::{IndexError, OpenProblems, RunContext, Writer};
+use crate::index::{IndexError, KnownDirectory, OpenProblems, RunContext, Writer};
 
 /// What a job is to do.
 #[derive(Clone, Debug)]
@@ -51,6 +53,14 @@ pub struct JobContext {
     pub counts_ahead: bool,
 }
 
+/// A directory that was found at another place than its row says.
+#[derive(Clone, Debug)]
+pub(super) struct MovedDirectory {
+    pub id: i64,
+    pub from: RelPath,
+    pub to: RelPath,
+}
+
 /// One job's state, shared by its workers.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -69,8 +79,8 @@ pub(super) struct Shared {
     pub adopts_mounts: bool,
     /// The library was moved to another place: every file is read and compared once.
     pub reads_all: bool,
-    /// Rows of moved directories that a worker has given a new place.
-    pub claimed: Mutex<HashSet<i64>>,
+    /// Directories that were found at another place: the one who finds them looks at everything below.
+    pub moved: Mutex<Vec<MovedDirectory>>,
     /// Directories or files that went away between being listed and being looked at.
     pub vanished: AtomicU64,
     /// Bytes that a verify has taken from its budget.
@@ -126,6 +136,49 @@ impl Shared {
         }
         let most = self.spec.max_bytes.unwrap_or(u64::MAX);
         self.verified_bytes.fetch_add(size_bytes.unsigned_abs(), Relaxed) < most
+    }
+
+    /// Takes a directory that was found at another place, unless its row belongs to a directory that stands where the
+    /// row says, or someone has taken it already.
+    ///
+    /// The row may still hold the path of before a move of a directory above it: that move is counted in. All of it
+    /// under one lock, or else one row could be taken both by its name and by its inode.
+    pub fn claim_moved(&self, known: &KnownDirectory, path: &[u8]) -> bool {
+        let mut moved = self.moved.lock().expect("no one panics while holding this lock");
+        if moved.iter().any(|other| other.id == known.id) {
+            return false;
+        }
+        let mut stands_at = known.path.clone();
+        for other in moved.iter() {
+            if other.from.covers(&stands_at) {
+                stands_at = [other.to.as_bytes(), &stands_at[other.from.as_bytes().len()..]].concat();
+            }
+        }
+        if stands_at == path || !matches!(self.root.directory(&stands_at), Err(Errno::NOENT | Errno::NOTDIR)) {
+            return false;
+        }
+        moved.push(MovedDirectory {
+            id: known.id,
+            from: RelPath::from_stored(known.path.clone()),
+            to: RelPath::from_stored(path.to_vec()),
+        });
+        true
+    }
+
+    /// Tells whether a row was taken for a directory at another path than this: then it is not that of this path.
+    pub fn is_taken_elsewhere(&self, known: &KnownDirectory, path: &[u8]) -> bool {
+        let moved = self.moved.lock().expect("no one panics while holding this lock");
+        moved.iter().any(|directory| directory.id == known.id && directory.to.as_bytes() != path)
+    }
+
+    /// Tells whether a directory that comes by itself is looked at already with a moved one above it. Its own row may
+    /// still hold the path of before the move, or that of after it.
+    pub fn is_below_moved(&self, target: &Target) -> bool {
+        if matches!(target.scope, Scope::Tree | Scope::Names(_)) || self.relisting.load(Relaxed) {
+            return false;
+        }
+        let moved = self.moved.lock().expect("no one panics while holding this lock");
+        moved.iter().any(|directory| directory.from.covers(&target.path) || directory.to.covers(&target.path))
     }
 
     pub fn is_verify(&self) -> bool {
