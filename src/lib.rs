@@ -1,4 +1,85 @@
-//! watchkeeper.
+//! watchkeeper keeps a SQLite index true to directory trees, shows what is in step, what runs, what changed and what
+//! failed, and keeps a log of it. It only reads the trees: it copies, moves and deletes nothing in them.
+//!
+//! This page is the map. Where the code finds a better way than the map, the map is changed in the same commit.
+//!
+//! # The one idea
+//!
+//! **The source is the truth. The index is a cache of the source. The screen is a cache of the index.**
+//!
+//! News between these floors is only a *hint*: "look there". Whoever is told reads the floor below again. A lost, doubled
+//! or late message costs time and never correctness. Hence *one road* (every kind of run is the same job over another set
+//! of directories), *one shape* (engine and screen are `update(&mut State, Input) -> Vec<Effect>`, pure, in a thin
+//! shell), and *writes through one door, reads from the shelf* (one writer thread; everyone reads the index read-only).
+//!
+//! # The floors
+//!
+//! ```text
+//!             cli              composition root: parses, wires, prints, exits
+//!              |
+//!             tui              the screen: speaks Command/Answer/Event, reads the index read-only
+//!              |
+//!            engine            queue, jobs, clock, threads; owns the writer
+//!      /    |     |     \
+//!  wire  config  index  disk   each owns one piece of the outside world; blind to each other
+//!      \    |     |     /
+//!            domain            nouns and rules: no I/O, no clock, no threads
+//! ```
+//!
+//! Arrows point down only, and `tests/it/tidy.rs` keeps it so. Rooms still to come: `journal` beside `index`, `api` beside
+//! `tui`, watching in `disk`.
+//!
+//! # The data's way
+//!
+//! A sync is asked for: `cli` or `tui` sends [`engine::protocol::Command::Sync`] through the [`engine::Handle`]; the
+//! shell turns it into one job a repository, `update` queues it and lets it start on a thread of its own.
+//!
+//! The job opens its run (its start is written before any work), opens the root and makes sure that it is the place that
+//! it was. Workers share a stack of directories: each opens one relative to the root, lists it, reads what is known of it
+//! by one query, walks both in step, and reads the files that differ. Rows go to the writer in batches. A name that a
+//! complete listing lacks is only *parked*; a new file of a later run is an *arrival* and is not read yet.
+//!
+//! At the end the run *settles*: what moved meanwhile is listed again, parked names and arrivals that are the same inode
+//! become moves, the other arrivals are read, those with a parked twin's content become moves too, and what is still
+//! parked passes the guard: removed, or held for a person. Then the run is closed, and a full run that reached its last
+//! directory vouches for everything it did not have to write.
+//!
+//! # Invariants
+//!
+//! Cited by number where they are kept.
+//!
+//! 1. The source is truth; a hint decides only where to look.
+//! 2. Not seen is not gone. A directory that could not be listed to its end removes nothing. A root, or a mount point
+//!    below it, that is missing, is another file system than before, or has become empty removes nothing, and the run
+//!    says which it was.
+//! 3. One writer per process, one engine per data directory (lock file).
+//! 4. Every row is written inside a run. What was found is committed as it comes, a large directory in parts; what was
+//!    not found is only parked, and settled once, after the run's last directory. Killed at any instant, the index is
+//!    behind, never wrong.
+//! 5. A time stamp not older than the read that recorded it is not trusted: such a file or directory is looked at again.
+//! 6. `update`, `view`, `reconcile`, `judge` and the guard do no I/O and ask no clock.
+//! 7. A bad file is a problem in its run. Only `main` ends the process.
+//! 8. No queue is unbounded. What does not fit becomes "look again", never silence.
+//! 9. Watched trees are only read (`O_NOATIME` where allowed).
+//! 10. A run is acknowledged only after its end is in the index, committed with `synchronous=FULL`.
+//! 11. watchkeeper never opens its own database files except through SQLite: a POSIX lock is dropped by *any* close of
+//!     the file in its process. `disk` leaves them out by device and inode.
+//! 12. No byte of a file name, message or remote value reaches a terminal unescaped ([`domain::show`]).
+//!
+//! # Where we went another way than the first plan, and why
+//!
+//! - **The racy window** is 100 ms (2 s where stamps hold whole seconds), not 2 s: kernels stamp with a clock that lags by
+//!   a tick, 10 ms at most. See [`domain::record::Stamp::is_racy`].
+//! - **Damage in a file that was indexed within a minute of its last write** is reported as damage, with a note that a
+//!   memory-mapped write may explain it. Taking the new content silently would be the worse mistake.
+//! - **Parked names and arrivals** stand in temporary tables of the writer's connection instead of in `held`: a run that
+//!   finds nothing writes nothing, and a killed run leaves nothing to clean up.
+//! - **A directory's move** is found where it arrives (inode and birth time of a known directory whose old place is
+//!   empty) and costs two updates, however much is in it. **A file's move** is found when the run settles.
+//! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
+//! - **ctime and birth time** are stored as distances from mtime and ctime: mostly 0 to 5 bytes instead of 8.
+//! - **A directory's row holds its whole path.** Views are a plain join, a subtree is a range, a move is one update.
+
 pub mod cli;
 pub mod config;
 pub mod disk;

@@ -28,9 +28,10 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Resize { width, height } => {
-            // The terminal was cleared by ratatui, which sees the new size by itself.
             (state.size.width, state.size.height) = (width, height);
-            Vec::new()
+            // Always in full: sizes that change faster than we hear of it may end at the old one, and the terminal has
+            // cut off what did not fit in between.
+            vec![Effect::Redraw]
         }
         Msg::Engine(event) => hear(state, event),
         Msg::Answered { to, answer } => {

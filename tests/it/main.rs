@@ -18,6 +18,8 @@ mod moves;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod screen;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod traps;

@@ -1,0 +1,177 @@
+//! The screen on a real terminal: a pseudo-terminal and a terminal emulator that knows nothing of the program.
+
+use super::world::{BINARY, World};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long a text may take to appear on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Screen {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+    output: Receiver<Vec<u8>>,
+    input: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+}
+
+impl Screen {
+    fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pty = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(BINARY);
+        command.args(["--data-dir", world.data.to_str().unwrap()]);
+        command.args(args);
+        command.env("TERM", "xterm-256color");
+        command.env("HOME", world.temp.path());
+        command.env("LANG", "C.UTF-8");
+        environment.iter().for_each(|(name, value)| command.env(name, value));
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let input = pty.master.take_writer().unwrap();
+        Screen { parser: vt100::Parser::new(24, 80, 0), bytes: Vec::new(), output, input, child, master: pty.master }
+    }
+
+    fn text(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    /// Waits until the screen satisfies `is_there`.
+    #[track_caller]
+    fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
+        let until = Instant::now() + DEADLINE;
+        while !is_there(&self.text()) {
+            match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => {
+                    self.parser.process(&bytes);
+                    self.bytes.extend(bytes);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no {what} on the screen:\n{}", self.text())
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) {
+        self.wait(text, |screen| screen.contains(text));
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Waits for the end of the program; returns its exit code.
+    fn end(&mut self) -> u32 {
+        let until = Instant::now() + DEADLINE;
+        while let Ok(bytes) = self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.parser.process(&bytes);
+            self.bytes.extend(bytes);
+        }
+        self.child.wait().unwrap().exit_code()
+    }
+
+    /// The terminal is as it was: main screen, visible cursor, no paste or mouse mode.
+    #[track_caller]
+    fn assert_restored(&self) {
+        let screen = self.parser.screen();
+        assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    }
+}
+
+#[test]
+fn a_directory_is_added_synced_and_shown_and_quitting_restores_the_terminal() {
+    let world = World::empty();
+    world.put("a/b=1");
+    world.put("hostile\u{1b}[31m=2");
+    let mut screen = Screen::open(&world, &[world.tree.to_str().unwrap()], &[]);
+    screen.wait_for("in sync");
+    screen.press("3");
+    screen.wait_for("completed");
+    screen.press("?");
+    screen.wait_for("Help");
+    screen.press("\u{1b}");
+    screen.wait("closed help", |text| !text.contains("Help ─"));
+    screen.press("s");
+    screen.wait("second run", |text| text.matches("completed").count() == 2);
+    assert!(screen.parser.screen().alternate_screen());
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    screen.assert_restored();
+    assert_eq!(world.json(&["history"]).len(), 2);
+}
+
+#[test]
+fn any_size_is_survived_and_a_small_one_tells_the_state() {
+    let world = World::with(&["a"]);
+    let mut screen = Screen::open(&world, &[], &[]);
+    screen.wait_for("in sync");
+    for (rows, cols) in [(1, 1), (3, 200), (50, 2), (10, 40), (24, 80)] {
+        screen.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        screen.parser.screen_mut().set_size(rows, cols);
+    }
+    screen.wait_for("in sync");
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    screen.assert_restored();
+}
+
+#[test]
+fn a_signal_restores_the_terminal_and_ends_with_its_code() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let world = World::with(&["a"]);
+        let mut screen = Screen::open(&world, &[], &[]);
+        screen.wait_for("in sync");
+        let id = screen.child.process_id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        assert_eq!(screen.end(), code);
+        screen.assert_restored();
+    }
+}
+
+#[test]
+fn with_no_colour_wanted_none_is_sent_and_a_dumb_terminal_gets_plain_lines() {
+    let world = World::with(&["a"]);
+    let mut screen = Screen::open(&world, &[], &[("NO_COLOR", "1")]);
+    screen.wait_for("in sync");
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    let sent = String::from_utf8_lossy(&screen.bytes).into_owned();
+    for colour in ["\u{1b}[38", "\u{1b}[48", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
+        assert!(!sent.contains(colour), "{colour:?} in {sent:?}");
+    }
+    let mut dumb = Screen::open(&world, &[], &[("TERM", "dumb")]);
+    assert_eq!(dumb.end(), 0);
+    let sent = String::from_utf8_lossy(&dumb.bytes).into_owned();
+    assert!(sent.contains("stale") && !sent.contains('\u{1b}'), "{sent:?}");
+}
+
+#[test]
+fn a_lost_terminal_ends_the_screen_and_not_the_work() {
+    let world = World::empty();
+    // Long enough to be running when the terminal goes.
+    std::fs::File::create(world.path("large")).unwrap().set_len(2 << 30).unwrap();
+    let mut screen = Screen::open(&world, &[world.tree.to_str().unwrap()], &[]);
+    screen.wait_for("syncing");
+    let Screen { mut child, master, input, output, .. } = screen;
+    drop((master, input, output));
+    child.wait().unwrap();
+    let run = &world.json(&["history"])[0];
+    assert_eq!(run["outcome"], "completed", "{run}");
+}
