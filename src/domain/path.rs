@@ -119,8 +119,12 @@ pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
 
 /// Returns the half-open range `[from, to)` of all paths below `directory`, in byte order: `dir/` to `dir0`.
 ///
-/// A prefix match with LIKE would take `_` and `%` in names for wild cards.
+/// A prefix match with LIKE would take `_` and `%` in names for wild cards. For the root the range holds every path, the
+/// empty one too: no name has 256 bytes.
 pub fn below(directory: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    if directory.is_empty() {
+        return (Vec::new(), vec![0xff; 256]);
+    }
     let mut from = directory.to_vec();
     let mut to = directory.to_vec();
     from.push(b'/');

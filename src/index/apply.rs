@@ -222,10 +222,9 @@ fn write_directory(db: &Connection, run: &RunContext, row: &DirectoryRow, at_ms:
 
 fn mark_unseen(db: &Connection, run: &RunContext, path: &[u8], since_ms: i64) -> Result<()> {
     let (from, to) = crate::domain::path::below(path);
-    // Below the root, "everything below" is everything: the root's own path is empty.
     db.prepare_cached(
         "UPDATE directories SET unseen_since_ms = ?3 WHERE repository_id = ?1 AND unseen_since_ms IS NULL
-         AND (path = ?2 OR ?2 = x'' OR (path >= ?4 AND path < ?5))",
+         AND path >= ?2 AND path < ?5 AND (path = ?2 OR path >= ?4)",
     )?
     .execute(params![run.repository.0, path, since_ms, from, to])?;
     Ok(())
@@ -245,13 +244,13 @@ fn move_directory(
     let files: i64 = db
         .prepare_cached(
             "SELECT count(*) FROM files WHERE directory_id IN (SELECT id FROM directories WHERE repository_id = ?1
-             AND (path = ?2 OR (path >= ?3 AND path < ?4)))",
+             AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3))",
         )?
         .query_row(params![run.repository.0, stored, from, to], |row| row.get(0))?;
     // `substr` counts bytes in a BLOB, from 1.
     db.prepare_cached(
         "UPDATE directories SET path = CAST(?5 || substr(path, ?6) AS BLOB)
-         WHERE repository_id = ?1 AND (path = ?2 OR (path >= ?3 AND path < ?4))",
+         WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
     )?
     .execute(params![run.repository.0, stored, from, to, new_path, stored.len() as i64 + 1])?;
     db.prepare_cached("UPDATE directories SET parent_id = ?2 WHERE id = ?1")?.execute(params![id, parent_id])?;

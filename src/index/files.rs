@@ -29,7 +29,7 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {RECORD}, {COLUMNS} FROM directories d CROSS JOIN repositories r ON r.id = d.repository_id
              CROSS JOIN files f ON f.directory_id = d.id
-             WHERE d.repository_id = ?1 AND (?2 = x'' OR d.path = ?2 OR (d.path >= ?3 AND d.path < ?4))
+             WHERE d.repository_id = ?1 AND d.path >= ?2 AND d.path < ?4 AND (d.path = ?2 OR d.path >= ?3)
              ORDER BY d.path, f.name"
         ))?;
         let (from, to) = below(query.below.as_bytes());

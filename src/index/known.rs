@@ -206,7 +206,7 @@ impl Reader {
             .connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM directories d JOIN files f ON f.directory_id = d.id
-                 WHERE d.repository_id = ?1 AND (d.path = ?2 OR ?2 = x'' OR (d.path >= ?3 AND d.path < ?4)))",
+                 WHERE d.repository_id = ?1 AND d.path >= ?2 AND d.path < ?4 AND (d.path = ?2 OR d.path >= ?3))",
             )?
             .query_row(params![repository.0, path, from, to], |row| row.get(0))?;
         Ok(found)

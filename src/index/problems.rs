@@ -64,7 +64,7 @@ pub(super) fn close_below(db: &Connection, run: &RunContext, path: &[u8], at_ms:
     let (from, to) = below(path);
     db.prepare_cached(
         "UPDATE problems SET closed_ms = ?3 WHERE repository_id = ?1 AND closed_ms IS NULL
-         AND (path = ?2 OR (path >= ?4 AND path < ?5))",
+         AND path >= ?2 AND path < ?5 AND (path = ?2 OR path >= ?4)",
     )?
     .execute(params![run.repository.0, path, at_ms, from, to])?;
     Ok(())

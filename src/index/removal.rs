@@ -118,7 +118,7 @@ fn amount(db: &Connection, run: &RunContext, id: i64, name: Option<&[u8]>) -> Re
     let (from, to) = below(&path);
     let mut statement = db.prepare_cached(
         "SELECT count(*), coalesce(sum(f.size_bytes), 0) FROM directories d JOIN files f ON f.directory_id = d.id
-         WHERE d.repository_id = ?1 AND (d.path = ?2 OR (d.path >= ?3 AND d.path < ?4))",
+         WHERE d.repository_id = ?1 AND d.path >= ?2 AND d.path < ?4 AND (d.path = ?2 OR d.path >= ?3)",
     )?;
     Ok(statement.query_row(params![run.repository.0, path, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
@@ -163,7 +163,7 @@ fn remove_step(db: &Connection, run: &RunContext, accept_all: bool, at_ms: i64) 
 fn remove_directory(db: &Connection, run: &RunContext, path: &[u8], limit: i64, at_ms: i64) -> Result<(i64, bool)> {
     let (from, to) = below(path);
     let mut statement = db.prepare_cached(
-        "SELECT id, path FROM directories WHERE repository_id = ?1 AND (path = ?2 OR (path >= ?3 AND path < ?4))",
+        "SELECT id, path FROM directories WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
     )?;
     let mut rows = statement.query(params![run.repository.0, path, from, to])?;
     let mut removed = 0;
@@ -177,7 +177,7 @@ fn remove_directory(db: &Connection, run: &RunContext, path: &[u8], limit: i64, 
     drop(rows);
     drop(statement);
     db.prepare_cached(
-        "DELETE FROM directories WHERE repository_id = ?1 AND (path = ?2 OR (path >= ?3 AND path < ?4))",
+        "DELETE FROM directories WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
     )?
     .execute(params![run.repository.0, path, from, to])?;
     clear_marks(db, run, path, at_ms)?;
@@ -241,8 +241,10 @@ fn remove_files(
 /// Closes problems at and below a path that is gone, and drops holds there.
 fn clear_marks(db: &Connection, run: &RunContext, path: &[u8], at_ms: i64) -> Result<()> {
     let (from, to) = below(path);
-    db.prepare_cached("DELETE FROM held WHERE repository_id = ?1 AND (path = ?2 OR (path >= ?3 AND path < ?4))")?
-        .execute(params![run.repository.0, path, from, to])?;
+    db.prepare_cached(
+        "DELETE FROM held WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
+    )?
+    .execute(params![run.repository.0, path, from, to])?;
     problems::close_below(db, run, path, at_ms)
 }
 
@@ -276,7 +278,7 @@ fn hold(db: &Connection, run: &RunContext, otherwise: Reason, at_ms: i64) -> Res
             }
             None => {
                 let sql = "UPDATE directories SET held = 1 WHERE repository_id = ?1 AND held = 0
-                           AND (path = ?2 OR (path >= ?3 AND path < ?4))";
+                           AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)";
                 db.prepare_cached(sql)?.execute(params![run.repository.0, path, from, to])?;
             }
         }

@@ -188,11 +188,12 @@ impl Writer {
     pub fn arrivals(&self, run: &RunContext, after: i64, limit: usize) -> Result<Vec<Arrival>> {
         let number = run.number;
         self.call(move |db| {
+            // The plus keeps the planner off the index by run, which would sort all arrivals for every part.
             let mut statement = db.connection.prepare_cached(&format!(
                 "SELECT {RECORD}, a.id, a.directory_id, d.path FROM temp.arrivals a
                  JOIN directories d ON d.id = a.directory_id
                  JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
-                 WHERE a.run = ?1 AND a.id > ?2 ORDER BY a.id LIMIT ?3"
+                 WHERE +a.run = ?1 AND a.id > ?2 ORDER BY a.id LIMIT ?3"
             ))?;
             let rows = statement.query_map(params![number, after, limit as i64], |row| {
                 Ok(Arrival {
@@ -222,7 +223,7 @@ impl Writer {
                                 ELSE CAST(d.path || x'2f' || f.name AS BLOB) END, f.size_bytes, f.sha256
                          FROM temp.arrivals a JOIN directories d ON d.id = a.directory_id
                          JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
-                         WHERE a.run = ?1 ORDER BY a.id",
+                         WHERE +a.run = ?1 ORDER BY a.id",
                         params![run.number, run.repository.0, at_ms],
                     )?;
                 }

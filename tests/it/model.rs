@@ -152,7 +152,7 @@ proptest! {
             let before = world.index().len() as i64;
             let kind = if incremental { "incremental" } else { "full" };
             // A root that has become empty is held: here it is meant.
-            let is_empty = std::fs::read_dir(&world.tree).unwrap().next().is_none();
+            let is_empty = fs::read_dir(&world.tree).unwrap().next().is_none();
             let accept: &[&str] = if is_empty { &["--accept-removals"] } else { &[] };
             let run = world.sync(&[&["--kind", kind], accept].concat());
             prop_assert_eq!(&run["outcome"], "completed");
