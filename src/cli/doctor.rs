@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Context;
-use super::exit::{Result, Verdict};
+use super::exit::{CliError, Result, Verdict};
 use super::output::Tone;
 use crate::domain::amount::{age, bytes, count, plural};
+use crate::domain::run::Outcome;
 use crate::engine::{self, machine};
 use crate::index::{IndexError, Reader};
 use crate::wire::CheckJson;
@@ -46,13 +47,10 @@ pub fn run(context: &mut Context) -> Result<Verdict> {
     match context.places.reader() {
         Ok(Some(reader)) => look_at_index(context, &reader, &mut checks)?,
         Ok(None) => checks.push(check("index", State::Ok, "there is none yet", Value::Null)),
-        Err(_) => {
-            let message = "cannot be opened; `watchkeeper status` says why".to_owned();
-            checks.push(Check {
-                hint: Some("move the data directory aside and sync again: the files are the truth".to_owned()),
-                ..check("index", State::Fail, message, Value::Null)
-            });
+        Err(CliError::Failed { message, hint }) => {
+            checks.push(Check { hint, ..check("index", State::Fail, message, Value::Null) });
         }
+        Err(error) => return Err(error),
     }
     look_at_machine(context, &mut checks);
     let failed = checks.iter().any(|check| check.state == State::Fail);
@@ -78,7 +76,7 @@ fn look_at_index(context: &Context, reader: &Reader, checks: &mut Vec<Check>) ->
         if is_whole { "every page is in order".to_owned() } else { health.integrity.join("; ") },
         json!({ "sqlite": health.sqlite_version, "schema": health.schema }),
     ));
-    if let Some(directory) = context.places.data_directory() {
+    if let Some(directory) = context.places.data_directory()? {
         let size = |name: &str| std::fs::metadata(directory.join(name)).map_or(0, |found| found.len());
         let (index, wal) = (size("index.db"), size("index.db-wal"));
         let state = if wal > 64 << 20 { State::Warn } else { State::Ok };
@@ -108,6 +106,7 @@ fn look_at_index(context: &Context, reader: &Reader, checks: &mut Vec<Check>) ->
             "repository": repository.name,
             "compared_at": repository.seen_at.map(|at| at.rfc3339()),
             "run": repository.seen_generation,
+            "result": reader.run(&repository.seen_generation.to_string()).ok().and_then(|run| run.outcome).map(Outcome::as_str),
         });
         let state = if repository.seen_at.is_some() { State::Ok } else { State::Warn };
         checks.push(check("comparison", state, message, value));
@@ -117,12 +116,16 @@ fn look_at_index(context: &Context, reader: &Reader, checks: &mut Vec<Check>) ->
 
 fn look_at_machine(context: &Context, checks: &mut Vec<Check>) {
     if let Some(watches) = machine::watches() {
-        let message = format!("{} used of {}", count(watches.used), count(watches.limit));
-        let value =
-            json!({ "used": watches.used, "limit": watches.limit, "free": watches.limit.saturating_sub(watches.used) });
-        checks.push(check("watches", State::Ok, message, value));
+        let directories = context.places.reader().ok().flatten().and_then(|reader| reader.count_directories().ok());
+        let (needed, free) = (directories.unwrap_or(0), watches.limit.saturating_sub(watches.used));
+        let message = format!("{} used of {}; {} needed", count(watches.used), count(watches.limit), count(needed));
+        let value = json!({ "used": watches.used, "free": free, "needed": needed, "limit": watches.limit });
+        let state = if needed > free { State::Warn } else { State::Ok };
+        checks.push(check("watches", state, message, value));
     }
-    if let Some(free) = context.places.data_directory().and_then(|directory| machine::free_bytes(&directory)) {
+    if let Some(free) =
+        context.places.data_directory().ok().flatten().and_then(|directory| machine::free_bytes(&directory))
+    {
         let state = if free < 100_000_000 { State::Warn } else { State::Ok };
         let hint = (state == State::Warn).then(|| "free some space before the index cannot grow".to_owned());
         let message = format!("{} free for the index", bytes(free));

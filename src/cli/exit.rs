@@ -78,7 +78,10 @@ impl From<EngineError> for CliError {
 
 impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> CliError {
-        CliError::Failed { message: refusal.message, hint: refusal.hint }
+        match refusal.code {
+            "usage" => CliError::Usage(refusal.message),
+            _ => CliError::Failed { message: refusal.message, hint: refusal.hint },
+        }
     }
 }
 

@@ -132,18 +132,19 @@ impl Follower<'_> {
         self.verdict.problems |= run.outcome == Some(Outcome::Partial) && status.new_problems > 0;
         self.verdict.damaged |= status.damaged > 0;
         let out = &mut self.context.out;
-        if out.json {
-            return out.object(&RunJson::new(run));
-        }
-        if out.quiet && run.error_message.is_none() {
-            return Ok(());
-        }
-        let lines = describe(run, status.damaged);
         self.bars.suspend(|| {
-            for line in &lines {
-                let tone = tone_of(run.outcome);
+            if let Some(message) = &run.error_message {
+                super::output::error(&format!("{}: {message}", run.repository), None);
+            }
+            if out.json {
+                return out.object(&RunJson::new(run));
+            }
+            if out.quiet {
+                return Ok(());
+            }
+            for line in describe(run, status.damaged) {
                 let (word, rest) = line.split_at(line.find(':').map_or(0, |at| at + 1));
-                out.line(&format!("{}{rest}", out.tone(tone, word)))?;
+                out.line(&format!("{}{rest}", out.tone(tone_of(run.outcome), word)))?;
             }
             out.flush()
         })
@@ -191,9 +192,6 @@ pub fn describe(run: &Run, damaged: i64) -> Vec<String> {
     let kind = run.kind.as_str();
     let mut lines =
         vec![format!("{}: {kind} sync {outcome}, {} (run {})", run.repository, parts.join(", "), run.number)];
-    if let Some(message) = &run.error_message {
-        lines.push(format!("{}: {message}", run.repository));
-    }
     if tally.problems > 0 {
         lines.push(format!("{}: see `watchkeeper problems {}`", run.repository, run.repository));
     }

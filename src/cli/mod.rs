@@ -80,10 +80,24 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
 fn config(context: &mut Context, command: ConfigCommand) -> Result<Verdict> {
     let text = match command {
         ConfigCommand::Show => context.places.config()?.to_toml(),
-        ConfigCommand::Path => context.places.config_file.display().to_string() + "\n",
         ConfigCommand::Default => crate::config::default_text().to_owned(),
+        ConfigCommand::Path => {
+            let path = context.places.config_file.display().to_string();
+            match context.out.json {
+                true => context.out.object(&serde_json::json!({ "path": path }))?,
+                false => context.out.line(&path)?,
+            }
+            return Ok(Verdict::default());
+        }
     };
-    context.out.raw(text.as_bytes())?;
+    match context.out.json {
+        // It is TOML that this program has written or checked.
+        true => {
+            let table: toml::Table = text.parse().map_err(|error| CliError::failed(format!("config: {error}")))?;
+            context.out.object(&table)?;
+        }
+        false => context.out.raw(text.as_bytes())?,
+    }
     Ok(Verdict::default())
 }
 

@@ -64,13 +64,28 @@ impl Places {
     }
 
     /// Returns the data directory if it is there.
-    pub fn data_directory(&self) -> Option<PathBuf> {
-        std::fs::canonicalize(&self.data_directory).ok()
+    ///
+    /// # Errors
+    /// When it is there and cannot be looked at.
+    pub fn data_directory(&self) -> Result<Option<PathBuf>> {
+        let fail = |error: std::io::Error| {
+            CliError::failed(format!("data directory {}: {error}", self.data_directory.display()))
+        };
+        match std::fs::canonicalize(&self.data_directory) {
+            Ok(path) if path.is_dir() => {
+                // Searching it is what reading the index takes.
+                std::fs::symlink_metadata(path.join(".")).map_err(fail)?;
+                Ok(Some(path))
+            }
+            Ok(_) => Err(fail(std::io::ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(fail(error)),
+        }
     }
 
     /// Opens the index for reading; `None` when there is none yet.
     pub fn reader(&self) -> Result<Option<Reader>> {
-        match self.data_directory() {
+        match self.data_directory()? {
             Some(directory) => Ok(Reader::open(&directory.join("index.db"))?),
             None => Ok(None),
         }
@@ -89,6 +104,6 @@ impl Places {
 
     /// Tells whether an engine has this data directory now.
     pub fn has_engine(&self) -> bool {
-        self.data_directory().is_some_and(|directory| crate::engine::is_running(&directory))
+        self.data_directory().ok().flatten().is_some_and(|directory| crate::engine::is_running(&directory))
     }
 }

@@ -149,6 +149,10 @@ fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]
         }
         let since_ms = repository.seen_at.map(|at| now.since_ms(at));
         let is_paused = repository.paused_at.is_some();
+        if !is_paused && max_age.is_none() && since_ms.is_none() && !verdict.failed {
+            verdict.failed = true;
+            say("never listed to its end".to_owned());
+        }
         let is_over = |limit: std::time::Duration| {
             since_ms.is_none_or(|since| u128::from(since.unsigned_abs()) > limit.as_millis())
         };

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::domain::amount::{parse_bytes, parse_duration, plural};
 use crate::domain::date_pattern::days;
 use crate::domain::path::RelPath;
-use crate::domain::run::{Kind, Trigger};
+use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::engine::protocol::{Answer, Command, PLAN_CHANGES, Plan, SyncRequest};
 use crate::wire::ChangeJson;
 
@@ -99,7 +99,8 @@ fn plan(context: &mut Context, session: &Session, request: SyncRequest) -> Resul
     let mut verdict = Verdict::default();
     for plan in &plans {
         show_plan(context, plan)?;
-        verdict.failed |= plan.run.outcome == Some(crate::domain::run::Outcome::Failed);
+        verdict.failed |= plan.run.outcome == Some(Outcome::Failed);
+        verdict.held |= plan.run.outcome == Some(Outcome::Held);
     }
     Ok(verdict)
 }
@@ -121,6 +122,9 @@ fn show_plan(context: &mut Context, plan: &Plan) -> Result<()> {
     }
     for line in lines {
         context.out.message(&line);
+    }
+    if let Some(message) = &plan.run.error_message {
+        context.out.message(&format!("{}: {message}", plan.run.repository));
     }
     Ok(())
 }

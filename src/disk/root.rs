@@ -83,11 +83,13 @@ impl Identity {
 
     /// Tells whether what is here now is still on the file system that was here when `self` was written down.
     pub fn is_same_place(&self, now: &Identity) -> bool {
+        /// ext2 to ext4 and btrfs make their id from a UUID: it is the same wherever the disk is plugged in.
+        const STABLE: [u64; 2] = [0xef53, 0x9123_683e];
         let same_directory = self.inode == now.inode && self.born_ns == now.born_ns;
         if self.kind != now.kind {
             return false;
         }
-        if same_directory && self.born_ns != 0 {
+        if same_directory && self.born_ns != 0 && (self.id == now.id || !STABLE.contains(&self.kind)) {
             return true;
         }
         // A plain directory that became a mount point (or the other way round) is another place, even when a bind mount
@@ -280,7 +282,7 @@ mod tests {
         let bound_over = Identity { inode: 9, born_ns: 9, is_mount_point: true, ..identity() };
         for (now, same) in [
             (identity(), true),
-            (Identity { id: 78, ..identity() }, true),
+            (Identity { id: 78, ..identity() }, false),
             (Identity { inode: 9, born_ns: 9, ..identity() }, true),
             (Identity { id: 78, inode: 9, born_ns: 9, ..identity() }, false),
             (Identity { kind: 1, ..identity() }, false),
@@ -288,6 +290,8 @@ mod tests {
         ] {
             assert_eq!(here.is_same_place(&now), same, "{now:?}");
         }
+        let xfs = Identity { kind: 0x5846_5342, ..identity() };
+        assert!(xfs.is_same_place(&Identity { id: 78, ..xfs.clone() }), "its id is a device number");
         let plain = Identity { is_mount_point: false, ..identity() };
         assert!(!plain.is_same_place(&bound_over));
     }

@@ -91,6 +91,9 @@ const IMPOSSIBLE_STAMP: &str = "content changed while the inode's own time stood
 const MAYBE_MAPPED: &str =
     "the file was indexed within a minute of its last change: a memory-mapped write may explain it";
 
+/// A move is proven without reading: an edit just before it, with its time put back, would look the same.
+const MOVED_UNREAD: &str = "the file was moved after it was last read: an edit before the move may explain it";
+
 /// Decides what happened to a known file that now has the stamp `now` and, where it was read, the content `content`.
 ///
 /// `damaged_content` is what was found when damage was reported; damage is open as long as it is there. First match wins:
@@ -128,6 +131,7 @@ pub fn judge(old: &Record, now: &Stamp, content: Option<&Sha256>, damaged_conten
     if same_stamp {
         return match (known, equal) {
             (true, false) if old.flags.has(Flags::RACY) => Judgement::of(Verdict::Edited),
+            (true, false) if is_unread_since_move(old) => Judgement::noted(Verdict::Damaged, MOVED_UNREAD),
             (true, false) if is_young(old) => Judgement::noted(Verdict::Damaged, MAYBE_MAPPED),
             (true, false) => Judgement::of(Verdict::Damaged),
             _ => Judgement::UNCHANGED,
@@ -146,6 +150,11 @@ pub fn judge(old: &Record, now: &Stamp, content: Option<&Sha256>, damaged_conten
         (true, false) => Judgement::of(Verdict::Edited),
         (true, true) => Judgement::of(Verdict::Touched),
     }
+}
+
+/// Tells whether the inode changed last after the recorded hash was taken: only a move leaves such a record.
+fn is_unread_since_move(old: &Record) -> bool {
+    old.hashed_ms.is_some_and(|hashed| hashed.saturating_add(1).saturating_mul(1_000_000) < old.stamp.ctime_ns)
 }
 
 /// Tells whether the recorded hash was taken so soon after the last change that pages may still have been dirty.
@@ -223,6 +232,15 @@ mod tests {
         let young = Record { hashed_ms: Some(0), ..old() };
         let found = judge(&young, &stamp(""), Some(&B), None);
         assert_eq!((found.verdict, found.note), (Some(Verdict::Damaged), Some(MAYBE_MAPPED)));
+    }
+
+    #[test]
+    fn damage_in_a_file_that_was_moved_unread_says_so() {
+        let mut moved = Record { hashed_ms: Some(5), ..old() };
+        moved.stamp.ctime_ns = 7_000_000;
+        let now = moved.stamp;
+        let found = judge(&moved, &now, Some(&B), None);
+        assert_eq!((found.verdict, found.note), (Some(Verdict::Damaged), Some(MOVED_UNREAD)));
     }
 
     #[test]

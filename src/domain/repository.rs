@@ -51,10 +51,8 @@ pub const TYPES: &[(&str, &[&str])] = &[
 
 /// Turns the last part of a path into a repository's name: other bytes than `[A-Za-z0-9._-]` become `-`.
 pub fn name_from(last_part: &[u8]) -> String {
-    let name: String = String::from_utf8_lossy(last_part)
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' })
-        .collect();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let name: String = last_part.iter().map(|byte| if fits(*byte) { char::from(*byte) } else { '-' }).collect();
     if name.is_empty() { "root".to_owned() } else { name }
 }
 

@@ -27,7 +27,7 @@ pub fn state_of(status: &IndexStatus, engine: Engine) -> State {
         State::Missing
     } else if engine == Engine::Working {
         State::Syncing
-    } else if last.is_some_and(|run| run.outcome == Some(Outcome::Failed)) {
+    } else if last.is_some_and(|run| run.outcome == Some(Outcome::Failed) && !is_mistyped(run)) {
         State::Failed
     } else if status.undecided > 0 {
         State::Held
@@ -47,6 +47,11 @@ pub fn state_of(status: &IndexStatus, engine: Engine) -> State {
 /// Tells whether a run ended because there was nothing to look at.
 fn is_missing(run: &Run) -> bool {
     run.outcome == Some(Outcome::Failed) && run.error_class.as_deref() == Some(Class::MountMissing.as_str())
+}
+
+/// Tells whether a run was asked for a path that is nowhere: that says nothing of the repository.
+fn is_mistyped(run: &Run) -> bool {
+    run.kind == Kind::Single && run.error_class.as_deref() == Some(Class::NotFound.as_str())
 }
 
 /// Tells whether a run left something undone that it had been asked to bring up to date. A verify owes the index nothing.

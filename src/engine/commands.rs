@@ -38,6 +38,11 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new("invalid", message)
 }
 
+/// The words are wrong, not the world.
+fn usage(message: impl Into<String>) -> Refusal {
+    Refusal::new("usage", message)
+}
+
 impl Desk {
     fn reader(&self) -> Refused<Reader> {
         let reader = Reader::open(&self.index_path).map_err(index_failed)?;
@@ -97,7 +102,7 @@ impl Desk {
         refuse_overlap(&path, repositories.iter())?;
         let name = match add.name {
             Some(name) => {
-                check_name(&name).map_err(invalid)?;
+                check_name(&name).map_err(usage)?;
                 name
             }
             None => free_name(&path, &repositories),
@@ -118,8 +123,8 @@ impl Desk {
     }
 
     fn check_settings(&self, settings: &Settings) -> Refused<()> {
-        Filter::new(&settings.selection).map_err(|error| invalid(error.to_string()))?;
-        self.config.with_overrides(&settings.overrides).map_err(|error| invalid(error.to_string()))?;
+        Filter::new(&settings.selection).map_err(|error| usage(error.to_string()))?;
+        self.config.with_overrides(&settings.overrides).map_err(|error| usage(error.to_string()))?;
         Ok(())
     }
 
@@ -140,6 +145,8 @@ impl Desk {
         self.check_settings(&settings)?;
         if settings != repository.settings {
             self.writer.set_repository(repository.id, &settings).map_err(index_failed)?;
+            // What belongs to it, or how it is proven, may be another now: nothing may be passed over as unchanged.
+            self.writer.make_directories_due(repository.id).map_err(index_failed)?;
         }
         if let Some(path) = moved_to {
             self.writer.move_repository(repository.id, path.as_os_str().as_bytes()).map_err(index_failed)?;
@@ -148,7 +155,7 @@ impl Desk {
     }
 
     fn rename(&self, name: &str, new_name: &str) -> Refused<u64> {
-        check_name(new_name).map_err(invalid)?;
+        check_name(new_name).map_err(usage)?;
         let repository = self.find(name)?;
         self.writer.rename_repository(repository.id, new_name).map_err(index_failed)?;
         Ok(1)
@@ -191,7 +198,11 @@ impl Desk {
             jobs.push(self.job(repository, request)?);
         }
         if jobs.is_empty() {
-            let message = "there is no repository to sync; add one with `watchkeeper repo add PATH`";
+            let is_any = !self.find_all(&[])?.is_empty();
+            let message = match is_any {
+                true => "every repository is paused; `watchkeeper repo resume NAME` lets one run again",
+                false => "there is no repository to sync; add one with `watchkeeper repo add PATH`",
+            };
             return Err(Refusal::new("unknown_repository", message));
         }
         Ok(jobs)
@@ -259,7 +270,7 @@ fn change_setting(settings: &mut Settings, key: &str, value: &str) -> Refused<()
     let truth = || match value {
         "true" | "yes" | "on" => Ok(true),
         "false" | "no" | "off" | "" => Ok(false),
-        _ => Err(invalid(format!("{key}: {value:?} must be true or false"))),
+        _ => Err(usage(format!("{key}: {value:?} must be true or false"))),
     };
     match key {
         "include" => settings.selection.include = list(),
@@ -274,9 +285,9 @@ fn change_setting(settings: &mut Settings, key: &str, value: &str) -> Refused<()
         _ => {
             let key = if key == "watch" { "watch.enabled" } else { key };
             let (key, value) = match value.is_empty() {
-                true => (override_key(key).map_err(|error| invalid(error.to_string()))?, None),
+                true => (override_key(key).map_err(|error| usage(error.to_string()))?, None),
                 false => {
-                    let (key, value) = check_override(key, value).map_err(|error| invalid(error.to_string()))?;
+                    let (key, value) = check_override(key, value).map_err(|error| usage(error.to_string()))?;
                     (key, Some(value))
                 }
             };

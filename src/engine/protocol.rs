@@ -150,7 +150,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// For machines: `unknown_repository`, `conflict`, `invalid`, `unavailable`, `failed`.
+    /// For machines: `unknown_repository`, `conflict`, `usage`, `invalid`, `unavailable`, `failed`.
     pub code: &'static str,
     pub message: String,
     pub hint: Option<String>,

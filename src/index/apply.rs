@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::changes::insert_change;
 use super::{Result, known, problems, settle};
@@ -129,8 +129,8 @@ pub struct FileRow {
     pub directory_id: i64,
     pub name: Vec<u8>,
     pub record: Record,
-    /// Size of the record that this one replaces; `None` if there was none.
-    pub old_size_bytes: Option<i64>,
+    /// The worker knew of no record; whether there is none, the table tells.
+    pub is_new: bool,
     pub change: Option<Change>,
     /// Whether it may turn out to be a move when the run settles.
     pub is_arrival: bool,
@@ -139,7 +139,7 @@ pub struct FileRow {
 /// Writes a batch. Counts in `runs` and `repositories` move in the same transaction as the rows that they count.
 pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
     let run = &batch.run;
-    let (mut files, mut bytes) = (0, 0);
+    let (mut files, mut bytes, mut doubled) = (0, 0, 0);
     for op in &batch.ops {
         match op {
             Op::Directory(row) => write_directory(db, run, row, batch.at_ms)?,
@@ -148,10 +148,13 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
                 move_directory(db, batch, *id, *parent_id, old_path, new_path)?;
             }
             Op::File(row) => {
-                write_file(db, run, row)?;
-                files += i64::from(row.old_size_bytes.is_none());
-                bytes += row.record.stamp.size_bytes - row.old_size_bytes.unwrap_or(0);
-                if let Some(change) = row.change.as_ref().filter(|_| run.stores_changes) {
+                let replaced = write_file(db, run, row)?;
+                files += i64::from(replaced.is_none());
+                bytes += row.record.stamp.size_bytes - replaced.unwrap_or(0);
+                // Met twice, as a name that moves while a run goes on may be: counted once.
+                let is_doubled = row.is_new && replaced.is_some();
+                doubled += i64::from(is_doubled);
+                if let Some(change) = row.change.as_ref().filter(|_| run.stores_changes && !is_doubled) {
                     insert_change(db, run, batch.at_ms, change)?;
                 }
             }
@@ -188,7 +191,7 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
         }
     }
     add_totals(db, run.repository, files, bytes)?;
-    add_tally(db, run.number, &batch.tally)
+    add_tally(db, run.number, &Tally { added: batch.tally.added - doubled, ..batch.tally })
 }
 
 fn write_directory(db: &Connection, run: &RunContext, row: &DirectoryRow, at_ms: i64) -> Result<()> {
@@ -272,19 +275,17 @@ fn move_directory(
 }
 
 /// Writes one file's row and, for a possible move, remembers it until the run settles.
-pub(super) fn write_file(db: &Connection, run: &RunContext, row: &FileRow) -> Result<()> {
-    let record = &row.record;
-    let stamp = &record.stamp;
-    let hashed_after = record.hashed_ms.map(|hashed| hashed.wrapping_sub(record.created_ms));
-    db.prepare_cached(
-        "INSERT INTO files (directory_id, name, size_bytes, mtime_ns, ctime_after_mtime_ns, born_before_ctime_ns, inode,
-                            sha256, flags, generation, created_ms, updated_after_created_ms, hashed_after_created_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT (directory_id, name) DO UPDATE SET size_bytes = ?3, mtime_ns = ?4, ctime_after_mtime_ns = ?5,
-                            born_before_ctime_ns = ?6, inode = ?7, sha256 = ?8, flags = ?9, generation = ?10,
-                            created_ms = ?11, updated_after_created_ms = ?12, hashed_after_created_ms = ?13",
-    )?
-    .execute(params![
+///
+/// Returns the size of the record that it replaces; `None` if there was none.
+pub(super) fn write_file(db: &Connection, run: &RunContext, row: &FileRow) -> Result<Option<i64>> {
+    const COLUMNS: &str = "INSERT INTO files (directory_id, name, size_bytes, mtime_ns, ctime_after_mtime_ns, \
+        born_before_ctime_ns, inode, sha256, flags, generation, created_ms, updated_after_created_ms, \
+        hashed_after_created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    const UPDATE: &str = "ON CONFLICT (directory_id, name) DO UPDATE SET size_bytes = ?3, mtime_ns = ?4, \
+        ctime_after_mtime_ns = ?5, born_before_ctime_ns = ?6, inode = ?7, sha256 = ?8, flags = ?9, generation = ?10, \
+        created_ms = ?11, updated_after_created_ms = ?12, hashed_after_created_ms = ?13";
+    let (record, stamp) = (&row.record, &row.record.stamp);
+    let values = params![
         row.directory_id,
         row.name,
         stamp.size_bytes,
@@ -297,12 +298,25 @@ pub(super) fn write_file(db: &Connection, run: &RunContext, row: &FileRow) -> Re
         run.number,
         record.created_ms,
         record.updated_ms.wrapping_sub(record.created_ms),
-        hashed_after,
-    ])?;
+        record.hashed_ms.map(|hashed| hashed.wrapping_sub(record.created_ms)),
+    ];
+    // A new row needs one step in the tree; only for others it is asked what they replace.
+    let is_inserted =
+        row.is_new && db.prepare_cached(&format!("{COLUMNS} ON CONFLICT DO NOTHING"))?.execute(values)? == 1;
+    let replaced = match is_inserted {
+        true => None,
+        false => {
+            let sql = "SELECT size_bytes FROM files WHERE directory_id = ?1 AND name = ?2";
+            let size = db.prepare_cached(sql)?.query_row(params![row.directory_id, row.name], |row| row.get(0));
+            let size = size.optional()?;
+            db.prepare_cached(&format!("{COLUMNS} {UPDATE}"))?.execute(values)?;
+            size
+        }
+    };
     if row.is_arrival {
         settle::remember_arrival(db, run, row)?;
     }
-    Ok(())
+    Ok(replaced)
 }
 
 /// Moves a repository's totals.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{APPLICATION_ID, IndexError, Result, migrate};
 
@@ -34,6 +34,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     harden(&connection)?;
+    check_opened(&connection, path)?;
     if pragma_i32(&connection, "application_id")? == 0 {
         // Before WAL, so that this mark is in the main file from the first moment: it is what a later start checks.
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -59,7 +60,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     harden(&connection)?;
     set(&connection, "query_only", 1)?;
-    migrate::check_version(&connection, path)?;
+    check_opened(&connection, path)?;
     Ok(connection)
 }
 
@@ -80,14 +81,27 @@ fn check_before_opening(path: &Path) -> Result<()> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
-    let id = pragma_i32(&connection, "application_id").map_err(|error| match error.class() {
-        crate::domain::problem::Class::DatabaseCorrupt => IndexError::Foreign(path.to_owned()),
-        _ => error,
-    })?;
-    if id != APPLICATION_ID {
-        return Err(IndexError::Foreign(path.to_owned()));
+    match pragma_i32(&connection, "application_id") {
+        Ok(APPLICATION_ID) => migrate::check_version(&connection, path),
+        Ok(_) => Err(IndexError::Foreign(path.to_owned())),
+        Err(IndexError::Sqlite(error)) => match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Err(IndexError::Foreign(path.to_owned())),
+            // Cut off while the WAL was moved in: whole only together with it. The real opening looks again.
+            Some(ErrorCode::DatabaseCorrupt) => Ok(()),
+            _ => Err(IndexError::Sqlite(error)),
+        },
+        Err(error) => Err(error),
     }
-    migrate::check_version(&connection, path)
+}
+
+/// Refuses a database that is not ours, as it is seen with its WAL; a new one has no mark and no table yet.
+fn check_opened(connection: &Connection, path: &Path) -> Result<()> {
+    let id = pragma_i32(connection, "application_id")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id == APPLICATION_ID || (id == 0 && tables == 0) {
+        return migrate::check_version(connection, path);
+    }
+    Err(IndexError::Foreign(path.to_owned()))
 }
 
 fn immutable_uri(path: &Path) -> String {

@@ -60,6 +60,14 @@ pub(super) const RECORD: &str = "f.name, f.size_bytes, f.mtime_ns, f.ctime_after
                                  f.flags, f.sha256, f.created_ms, f.updated_after_created_ms, f.hashed_after_created_ms";
 
 impl KnownFile<'_> {
+    /// Tells whether its content was ever read.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn has_content(&self) -> Result<bool> {
+        Ok(self.row.get_ref(7)? != rusqlite::types::ValueRef::Null)
+    }
+
     /// Returns all that is known of it.
     ///
     /// # Errors
@@ -233,6 +241,17 @@ impl Reader {
         )?;
         let key = params![repository.0, stamp.inode, stamp.size_bytes, stamp.mtime_ns, stamp.ctime_ns];
         Ok(statement.query_row(key, |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))).optional()?)
+    }
+
+    /// Returns how many directories are known: as many as a watcher would watch.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn count_directories(&self) -> Result<u64> {
+        Ok(self
+            .connection
+            .query_row("SELECT count(*) FROM directories", [], |row| row.get::<_, i64>(0))?
+            .unsigned_abs())
     }
 
     /// Returns the highest row number of a directory; 0 without any.

@@ -10,6 +10,7 @@ mod decisions;
 mod files;
 mod known;
 mod migrate;
+mod moves;
 mod problems;
 mod reader;
 mod removal;

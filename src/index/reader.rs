@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Result, connection};
+use super::{IndexError, Result, connection};
 
 /// Reads the index; sees what was committed when a call began. Its calls stand beside the tables that they read.
 #[derive(Debug)]
@@ -19,8 +19,15 @@ impl Reader {
     /// When it is not ours, newer than this program, or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Reader>> {
         match std::fs::symlink_metadata(path) {
-            Ok(found) if found.len() > 0 => Ok(Some(Reader { connection: connection::open_reader(path)? })),
-            _ => Ok(None),
+            Ok(found) if found.is_file() && found.len() == 0 => Ok(None),
+            Ok(_) => {
+                let connection = connection::open_reader(path)?;
+                // Cut off before its first table stood: as good as none.
+                let is_empty = connection::pragma_i32(&connection, "user_version")? == 0;
+                Ok((!is_empty).then_some(Reader { connection }))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(IndexError::Open { path: path.to_owned(), source }),
         }
     }
 

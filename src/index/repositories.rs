@@ -112,6 +112,20 @@ impl Writer {
         })
     }
 
+    /// Forgets when directories were listed: the next incremental run lists all of them.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn make_directories_due(&self, id: RepositoryId) -> Result<()> {
+        self.call(move |db| {
+            db.write(|db| {
+                let sql = "UPDATE directories SET mtime_ns = NULL, ctime_ns = NULL WHERE repository_id = ?1";
+                db.execute(sql, [id.0])?;
+                Ok(())
+            })
+        })
+    }
+
     /// Writes down which directory on which file system the root is.
     ///
     /// # Errors

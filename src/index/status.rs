@@ -34,7 +34,10 @@ impl Reader {
                 "SELECT count(*) FROM problems WHERE repository_id = ?1 AND closed_ms IS NULL AND acknowledged_ms IS NULL",
             )?,
             damaged: count("SELECT count(*) FROM damage WHERE repository_id = ?1")?,
-            held: count("SELECT coalesce(sum(files), 0) FROM held WHERE repository_id = ?1")?,
+            // A hold on the root covers all the others.
+            held: count(
+                "SELECT coalesce(max(CASE WHEN path = x'' THEN files END), sum(files), 0) FROM held WHERE repository_id = ?1",
+            )?,
             undecided: count(
                 "SELECT coalesce(sum(max(files, 1)), 0) FROM held WHERE repository_id = ?1 AND dismissed_ms IS NULL",
             )?,

@@ -89,7 +89,7 @@ fn a_wrong_word_or_option_is_a_usage_error_that_helps() {
     assert!(said.err.contains("there is no repository nobody; there are tree"), "{said:?}");
     let said = world.exits(2, &["repo", "add", world.tree.to_str().unwrap(), "--date-pattern", "x"]);
     assert!(said.err.contains("names no date"), "{said:?}");
-    let said = world.exits(1, &["repo", "set", "tree", "guard.max_removed_flies=3"]);
+    let said = world.exits(2, &["repo", "set", "tree", "guard.max_removed_flies=3"]);
     assert!(said.err.contains("max_removed_files"), "{said:?}");
 }
 

@@ -18,7 +18,7 @@ fn a_missing_root_removes_nothing_and_says_what_to_do() {
     let world = library(20);
     fs::rename(&world.tree, world.temp.path().join("away")).unwrap();
     let said = world.exits(1, &["sync"]);
-    assert!(said.out.contains("does not exist; nothing was removed. Mount it"), "{said:?}");
+    assert!(said.err.contains("does not exist; nothing was removed. Mount it"), "{said:?}");
     assert_eq!((&world.status()["state"], &world.status()["total_files"]), (&json!("missing"), &json!(20)));
     assert_eq!(world.index().len(), 20);
     fs::rename(world.temp.path().join("away"), &world.tree).unwrap();
@@ -36,7 +36,7 @@ fn an_emptied_root_is_held_and_lapses_when_the_files_return() {
         fs::rename(entry.path(), away.join(entry.file_name())).unwrap();
     }
     let said = world.exits(4, &["sync"]);
-    assert!(said.out.contains("it held files and is empty now. See `watchkeeper held tree`"), "{said:?}");
+    assert!(said.err.contains("it held files and is empty now. See `watchkeeper held tree`"), "{said:?}");
     assert_eq!(world.index().len(), 5);
     assert!(world.json(&["files", "tree"]).iter().all(|file| file["held"] == true));
     assert_eq!(world.json(&["held"]).iter().map(|held| held["files"].as_i64().unwrap()).sum::<i64>(), 5);
@@ -79,7 +79,7 @@ fn a_mass_removal_is_held_and_a_small_one_is_not() {
     assert_eq!(world.sync(&[])["files_removed"], 105, "half is not more than half");
     remove(105, 206);
     let said = world.exits(4, &["sync"]);
-    assert!(said.out.contains("101 removals are held: a large share of the files is gone at once"), "{said:?}");
+    assert!(said.err.contains("101 removals are held: a large share of the files is gone at once"), "{said:?}");
     assert_eq!(world.index().len(), 105);
     assert_eq!(world.sync(&[])["outcome"], "held", "it is held until someone decides");
     world.ok(&["held", "tree", "--dismiss"]);
@@ -87,8 +87,56 @@ fn a_mass_removal_is_held_and_a_small_one_is_not() {
     assert_eq!(world.index().len(), 105, "dismissing keeps the records");
     remove(206, 207);
     assert_eq!(world.sync(&[])["outcome"], "held", "the set has changed");
+    (0..500).for_each(|number| world.put(&format!("new/{number}")));
+    world.sync(&[]);
+    world.ok(&["held", "tree", "--dismiss"]);
+    remove(207, 208);
+    let run = world.sync(&[]);
+    assert_eq!((&run["files_removed"], &run["outcome"]), (&json!(1), &json!("completed")), "what is held stays held");
+    assert_eq!(world.index().len(), 500 + 104);
     world.ok(&["held", "tree", "--accept"]);
     world.assert_in_step();
+}
+
+#[test]
+fn what_is_held_stays_held_however_the_shares_move() {
+    let world = library(210);
+    let aside = world.temp.path().join("aside");
+    fs::create_dir(&aside).unwrap();
+    for directory in ["d0", "d1", "d2", "d3"] {
+        fs::rename(world.path(directory), aside.join(directory)).unwrap();
+    }
+    world.exits(4, &["sync"]);
+    fs::rename(aside.join("d0"), world.path("d0")).unwrap();
+    for kind in ["full", "incremental", "verify", "cleanup"] {
+        let run = world.sync(&["--kind", kind]);
+        assert_eq!(
+            (&run["files_removed"], &run["outcome"]),
+            (&json!(0), &json!("held")),
+            "{kind}: 90 of 210 would pass"
+        );
+    }
+    let run = world.sync(&["tree", "--path", "d1"]);
+    assert_eq!(run["outcome"], "held");
+    assert_eq!(world.index().len(), 210);
+    assert_eq!(world.status()["held"], 90);
+    fs::rename(aside.join("d1"), world.path("d1")).unwrap();
+    world.sync(&[]);
+    assert_eq!(world.status()["held"], 60);
+    world.ok(&["held", "tree", "--accept"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn a_stray_file_in_an_emptied_root_releases_nothing() {
+    let world = library(50);
+    for entry in fs::read_dir(&world.tree).unwrap() {
+        fs::remove_dir_all(entry.unwrap().path()).unwrap();
+    }
+    world.exits(4, &["sync"]);
+    world.put("stray");
+    world.exits(4, &["sync"]);
+    assert_eq!(world.index().len(), 51);
 }
 
 #[test]
@@ -133,7 +181,7 @@ fn another_file_system_at_the_root_is_held_and_not_read() {
     ";
     let Some(said) = in_mount_namespace("another_file_system_at_the_root", &world, script) else { return };
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.contains("on another file system than before; nothing was read or removed. Mount the right one"));
+    assert!(said.err.contains("on another file system than before; nothing was read or removed. Mount the right one"));
     assert!(said.out.contains("code 4") && said.out.contains("accept 4") && !said.out.contains("stray"), "{said:?}");
     assert!(said.out.contains("d0/f0") && said.out.contains("d4/f4"), "{said:?}");
     assert_eq!((world.json(&["held"]).len(), &world.status()["last_run"]["outcome"]), (0, &json!("completed")));
@@ -176,9 +224,17 @@ fn a_nested_mount_that_is_gone_emptied_or_another_one_removes_nothing() {
         $WK --data-dir $DATA files tree --format print0 | tr '\\0' ' '
         mount -t tmpfs three $TREE/plain
         $WK --data-dir $DATA sync && exit 9 || echo over $?
+        umount $TREE/disk; rmdir $TREE/disk; umount $TREE/plain
+        $WK --data-dir $DATA sync && exit 9 || echo with its place $?
+        $WK --data-dir $DATA held tree --accept
+        mkdir $TREE/disk; mount -t tmpfs four $TREE/disk; $WK --data-dir $DATA sync; umount $TREE/disk
+        echo plain > $TREE/disk/now
+        $WK --data-dir $DATA sync; $WK --data-dir $DATA files tree --format print0 | tr '\\0' ' '
     ";
     let Some(said) = in_mount_namespace("a_nested_mount", &world, script) else { return };
-    for expected in ["emptied 4", "gone 4", "other 4", "\n4\n", "disk/1 plain/x", "over 4"] {
+    for expected in
+        ["emptied 4", "gone 4", "other 4", "\n4\n", "disk/1 plain/x", "over 4", "with its place 4", "disk/now plain/x"]
+    {
         assert!(said.out.contains(expected), "{expected}: {said:?}");
     }
 }

@@ -80,7 +80,8 @@ fn a_single_sync_looks_only_at_the_named_file_or_folder() {
     world.sync(&["tree", "--path", "a"]);
     world.assert_in_step();
     let said = world.exits(1, &["sync", "tree", "--path", "no/such"]);
-    assert!(said.out.contains("no/such") && said.out.contains("not on disk"), "{said:?}");
+    assert!(said.err.contains("no/such") && said.err.contains("not on disk"), "{said:?}");
+    assert_ne!(world.status()["state"], "failed", "a path that is nowhere says nothing of the repository");
     world.exits(2, &["sync", "tree", "--path", "../etc"]);
 }
 
@@ -184,4 +185,18 @@ fn a_library_that_moved_is_read_and_compared() {
     let run = world.sync(&[]);
     assert_eq!((&run["outcome"], &run["bytes_hashed"]), (&json!("completed"), &json!(2)));
     assert_eq!(world.status()["total_files"], 2);
+}
+
+#[test]
+fn a_rule_or_a_hash_that_changes_reaches_the_index_at_the_next_sync() {
+    let world = World::empty();
+    ["d/e/x.mp3", "k"].iter().for_each(|file| world.put(file));
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--exclude", "*.mp3", "--hash", "none"]);
+    world.let_stamps_age();
+    world.ok(&["repo", "set", "tree", "exclude="]);
+    world.sync(&["--kind", "incremental", "--since", "1ms"]);
+    assert_eq!(world.index().len(), 2);
+    world.ok(&["repo", "set", "tree", "hash=sha256"]);
+    world.sync(&["--kind", "incremental", "--since", "1ms"]);
+    world.assert_in_step();
 }

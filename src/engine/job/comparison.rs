@@ -180,7 +180,7 @@ impl Comparison<'_> {
         if known.flags.has(Flags::HELD) {
             sink.push(Op::Lapse { path: join(&self.target.path, known.name) });
         }
-        if is_same_type && entry.stamp == known.stamp && !self.must_read(known) {
+        if is_same_type && entry.stamp == known.stamp && !self.must_read(known)? {
             return self.unchanged(sink, known);
         }
         if self.shared.spec.kind == Kind::Cleanup {
@@ -196,7 +196,7 @@ impl Comparison<'_> {
             }
             record.stamp = entry.stamp;
             record.flags = record.flags.set(Flags::SYMLINK, is_symlink);
-            return self.arrive(sink, known.name, record, Some(known.stamp.size_bytes));
+            return self.arrive(sink, known.name, record, false);
         }
         found.to_read.push(ToRead {
             name: known.name.to_vec(),
@@ -208,21 +208,21 @@ impl Comparison<'_> {
     }
 
     /// Tells whether a file must be read although its stamp is the known one.
-    fn must_read(&self, known: &KnownFile<'_>) -> bool {
+    fn must_read(&self, known: &KnownFile<'_>) -> Result<bool> {
         if known.flags.has(Flags::ARRIVAL) {
-            return true;
+            return Ok(true);
         }
         if !self.shared.spec.hashing || known.flags.has(Flags::SYMLINK) {
-            return false;
+            return Ok(false);
         }
-        if known.flags.has(Flags::RACY) || known.flags.has(Flags::UNREAD) || self.shared.reads_all {
-            return true;
+        if known.flags.has(Flags::RACY) || self.shared.reads_all || !known.has_content()? {
+            return Ok(true);
         }
         let already_verified = || {
             let after = self.target.known.as_ref().and_then(|known| known.verify_after.as_deref());
             after.is_some_and(|after| known.name <= after)
         };
-        self.shared.is_verify() && !already_verified()
+        Ok(self.shared.is_verify() && !already_verified())
     }
 
     fn unchanged(&self, sink: &mut Sink, known: &KnownFile<'_>) -> Result<()> {
@@ -236,7 +236,7 @@ impl Comparison<'_> {
         sink.push(Op::File(Box::new(FileRow {
             directory_id: self.id,
             name: known.name.to_vec(),
-            old_size_bytes: Some(record.stamp.size_bytes),
+            is_new: false,
             record: Record { flags: record.flags.without(Flags::HELD), ..record },
             change: None,
             is_arrival: false,
@@ -273,18 +273,18 @@ impl Comparison<'_> {
             let record =
                 Record { stamp: entry.stamp, flags, created_ms: now_ms, updated_ms: now_ms, ..Record::default() };
             sink.tally.add(&Tally { added: 1, ..Tally::default() });
-            self.arrive(sink, name, record, None)?;
+            self.arrive(sink, name, record, true)?;
         }
         Ok(())
     }
 
     /// Writes a record that may turn out to be a move when the run settles; it is read only then, if at all.
-    fn arrive(&self, sink: &mut Sink, name: &[u8], record: Record, old_size_bytes: Option<i64>) -> Result<()> {
+    fn arrive(&self, sink: &mut Sink, name: &[u8], record: Record, is_new: bool) -> Result<()> {
         sink.push(Op::File(Box::new(FileRow {
             directory_id: self.id,
             name: name.to_vec(),
             record: Record { flags: record.flags.with(Flags::ARRIVAL), ..record },
-            old_size_bytes,
+            is_new,
             change: None,
             is_arrival: true,
         })));

@@ -179,7 +179,7 @@ impl Worker {
             new_sha256: content,
             ..bare_change(opened, &file.name, Verdict::Added)
         };
-        self.push_row(opened, &file.name, record, None, Some(change));
+        self.push_row(opened, file, record, Some(change));
     }
 
     fn write_known(
@@ -234,7 +234,7 @@ impl Worker {
             self.sink.tally.count(verdict, 1);
             change_of(opened, &file.name, old, &record, verdict, judgement.note)
         });
-        self.push_row(opened, &file.name, record, Some(old.stamp.size_bytes), change);
+        self.push_row(opened, file, record, change);
         Ok(())
     }
 
@@ -280,23 +280,16 @@ impl Worker {
             new_sha256: Some(found),
             ..change_of(opened, &file.name, old, &record, Verdict::Damaged, judgement.note)
         });
-        self.push_row(opened, &file.name, record, Some(old.stamp.size_bytes), change);
+        self.push_row(opened, file, record, change);
         Ok(())
     }
 
-    fn push_row(
-        &mut self,
-        opened: &Opened,
-        name: &[u8],
-        record: Record,
-        old_size_bytes: Option<i64>,
-        change: Option<Change>,
-    ) {
+    fn push_row(&mut self, opened: &Opened, file: &ToRead, record: Record, change: Option<Change>) {
         self.sink.push(Op::File(Box::new(FileRow {
             directory_id: opened.id,
-            name: name.to_vec(),
+            name: file.name.clone(),
             record,
-            old_size_bytes,
+            is_new: file.known.is_none(),
             change,
             is_arrival: false,
         })));
@@ -348,7 +341,7 @@ impl Worker {
                     directory_id: arrival.directory_id,
                     name: arrival.name,
                     record,
-                    old_size_bytes: Some(old.stamp.size_bytes),
+                    is_new: false,
                     change: None,
                     is_arrival: false,
                 })));

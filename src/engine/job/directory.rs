@@ -73,7 +73,7 @@ impl Worker {
             }
             Err(errno) => return self.cannot_list(&target, errno),
         };
-        if self.is_left_out(&target, &directory) {
+        if self.is_left_out(&target, &directory)? {
             return Ok(());
         }
         let mount = match directory.is_mount_point && !target.path.is_empty() {
@@ -101,16 +101,28 @@ impl Worker {
     }
 
     /// Tells whether the directory itself does not belong to the repository.
-    fn is_left_out(&mut self, target: &Target, directory: &Directory) -> bool {
+    fn is_left_out(&mut self, target: &Target, directory: &Directory) -> Result<bool> {
         let rule = if self.shared.own.contains(directory.device, directory.stamp.inode) {
             LeftOut::OwnFiles
         } else if directory.is_mount_point && !target.path.is_empty() && self.shared.filter.one_file_system {
             LeftOut::OtherFileSystem
         } else {
-            return false;
+            return Ok(false);
         };
         self.listing.left_out.count(rule);
-        true
+        // What was recorded before it was left out is no longer seen: for a person to decide.
+        if let Some(known) = &target.known
+            && self.index.has_records(self.shared.run.repository, &target.path)?
+        {
+            self.sink.push(Op::Park {
+                directory_id: known.id,
+                parent_id: known.parent_id,
+                path: known.path.clone(),
+                name: None,
+                reason: Some(Reason::FilesystemChanged),
+            });
+        }
+        Ok(true)
     }
 
     /// Reports a directory that cannot be listed. Its records stay (invariant 2), and are no longer vouched for.
@@ -198,11 +210,15 @@ impl Worker {
             }
             (Some(_), None) => Some(Reason::MountMissing),
             // Mounted over: what was recorded lies below, out of sight.
-            (None, Some(_)) => {
-                self.index.has_records(self.shared.run.repository, &target.path)?.then_some(Reason::FilesystemChanged)
-            }
+            (None, Some(_)) => Some(Reason::FilesystemChanged),
         };
-        Ok(reason.map(|reason| (known, reason)))
+        // Where nothing was recorded, nothing can be lost: it is listed as what it is now.
+        match reason {
+            Some(reason) if self.index.has_records(self.shared.run.repository, &target.path)? => {
+                Ok(Some((known, reason)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Compares a listing with what is known, and reads what differs or hands it out to be read.
@@ -232,8 +248,11 @@ impl Worker {
     }
 
     fn count(&mut self, target: &Target) {
+        let is_listed = |name: &Vec<u8>| {
+            self.listing.entries().binary_search_by(|entry| self.listing.name(entry).cmp(name)).is_ok()
+        };
         let looked_at = match &target.scope {
-            Scope::Names(names) => names.len(),
+            Scope::Names(names) => names.iter().filter(|name| is_listed(name)).count(),
             _ => self.listing.entries().iter().filter(|entry| entry.kind != EntryKind::Directory).count(),
         };
         self.sink.tally.directories += 1;

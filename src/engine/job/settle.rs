@@ -148,7 +148,8 @@ fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     }
     let total = shared.spec.repository.total_files.max(0) as u64;
     let limits = shared.spec.limits;
-    if limits.allow(parked.free_files as u64, total) {
+    // What is held already counts: a mass removal does not become a small one by coming in parts.
+    if limits.allow((parked.free_files + parked.bound_files).unsigned_abs(), total) {
         writer.remove_parked(&shared.run, false, now_ms)?;
         if parked.bound_files == 0 {
             return Ok(None);
@@ -156,7 +157,7 @@ fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     } else {
         shared.log(format!(
             "guard: {} of {} are gone, more than {} % and more than {}: held",
-            files(parked.free_files as u64),
+            files((parked.free_files + parked.bound_files).unsigned_abs()),
             total,
             limits.max_removed_percent,
             files(limits.max_removed_files)
