@@ -97,6 +97,48 @@ fn directories_that_trade_places_end_in_the_right_index() {
 }
 
 #[test]
+fn renames_in_the_middle_of_syncs_make_no_run_fail_and_leave_no_ghosts() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    let world = World::empty();
+    for number in 0..600 {
+        world.put(&format!("d{}/f{number}=content {number}", number % 12));
+    }
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
+    world.ok(&["repo", "set", "tree", "guard.max_removed_percent=100"]);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut turn = 0;
+            while !stop.load(Relaxed) {
+                turn += 1;
+                let (one, two) = (world.path(&format!("d{}", turn % 12)), world.path(&format!("d{}", turn * 7 % 12)));
+                if one == two {
+                    continue;
+                }
+                let aside = world.path("aside");
+                fs::rename(&one, &aside).unwrap();
+                fs::rename(&two, &one).unwrap();
+                fs::rename(&aside, &two).unwrap();
+                let file = fs::read_dir(&one).unwrap().next().map(|entry| entry.unwrap().path());
+                file.into_iter().for_each(|file| fs::rename(&file, two.join(file.file_name().unwrap())).unwrap());
+            }
+        });
+        for turn in 0..8 {
+            let run = world.sync(&["--kind", if turn % 2 == 0 { "full" } else { "incremental" }]);
+            // Stopped before anything is asserted: a failure must not leave the other thread going.
+            if run["outcome"] != "completed" || turn == 7 {
+                stop.store(true, Relaxed);
+                assert_eq!(run["outcome"], "completed", "{run}");
+            }
+        }
+    });
+    world.sync(&[]);
+    world.assert_in_step();
+    assert_eq!(world.status()["total_files"], 600);
+    assert_eq!(world.sqlite("PRAGMA integrity_check"), "ok");
+}
+
+#[test]
 fn files_that_trade_names_are_not_lost() {
     let world = World::with(&["a=content of a", "b=content of b"]);
     world.sync(&[]);
