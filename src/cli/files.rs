@@ -31,7 +31,7 @@ pub fn run(context: &mut Context, args: &Files) -> Result<Verdict> {
         }
         print(&mut context.out, format, &repository.name, &entry).map(|()| true).map_err(|error| {
             stopped = Some(error);
-            IndexError::Stopped("standard output".to_owned())
+            IndexError::broken("standard output")
         })
     });
     match (stopped, result) {

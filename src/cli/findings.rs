@@ -51,7 +51,7 @@ pub fn changes(context: &mut Context, args: &Changes) -> Result<Verdict> {
         };
         printed.map_err(|error| {
             stopped = Some(error);
-            IndexError::Stopped("standard output".to_owned())
+            IndexError::broken("standard output")
         })
     });
     match (stopped, result) {

@@ -67,7 +67,7 @@ impl Follower<'_> {
                 number = caught(&mut hang_up, SIGINT) => number,
             };
             if self.verdict.signal.is_some() {
-                // Asked twice: whoever asks means now. What runs is found as interrupted at the next start.
+                // Asked twice: no more is printed, and the end waits only for what is being cancelled.
                 return Ok(self.verdict);
             }
             self.verdict.signal = Some(caught);
@@ -107,8 +107,11 @@ impl Follower<'_> {
                 let ended: Vec<String> = self.waiting.iter().map(|run| run.run_id.clone()).collect();
                 for run_id in ended.into_iter().filter(|id| !goes_on(id)) {
                     self.forget(&run_id);
-                    let run = self.context.places.existing_reader()?.run(&run_id)?;
-                    self.finished(&run)?;
+                    match self.context.places.existing_reader()?.run(&run_id) {
+                        Ok(run) => self.finished(&run)?,
+                        // Cancelled before it began: it has no row.
+                        Err(_) => self.verdict.failed |= self.verdict.signal.is_none(),
+                    }
                 }
             }
             Event::Ended => self.waiting.clear(),

@@ -46,6 +46,8 @@ pub struct Directory {
     fd: OwnedFd,
     pub stamp: Stamp,
     pub device: u64,
+    /// Which mount it was reached by; 0 on kernels that do not tell (before 5.8).
+    pub mount_id: u64,
     pub is_mount_point: bool,
 }
 
@@ -148,14 +150,6 @@ impl Root {
         }
         Directory::from_fd(at.ok_or(Errno::NOENT)?)
     }
-
-    /// Returns the stamp of a directory by path, without listing it.
-    ///
-    /// # Errors
-    /// As [`Root::directory`].
-    pub fn stamp_of_directory(&self, path: &[u8]) -> Result<Stamp, Errno> {
-        self.directory(path).map(|directory| directory.stamp)
-    }
 }
 
 fn open_beneath(from: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
@@ -177,25 +171,19 @@ fn open_beneath(from: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
 
 impl Directory {
     fn from_fd(fd: OwnedFd) -> Result<Directory, Errno> {
-        let found = statx(&fd, "", AtFlags::EMPTY_PATH, WANTED)?;
+        let found = statx(&fd, "", AtFlags::EMPTY_PATH, WANTED | StatxFlags::MNT_ID)?;
+        let tells_mount = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
         Ok(Directory {
             fd,
             stamp: stamp_of(&found),
             device: device_of(&found),
+            mount_id: if tells_mount { found.stx_mnt_id } else { 0 },
             is_mount_point: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         })
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-
-    /// Returns the stamp as it is now; it was taken first when the directory was opened.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn stamp_now(&self) -> Result<Stamp, Errno> {
-        statx(&self.fd, "", AtFlags::EMPTY_PATH, WANTED).map(|found| stamp_of(&found))
     }
 
     /// Returns which directory on which file system this is.

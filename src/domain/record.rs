@@ -114,15 +114,6 @@ pub struct Record {
     pub hashed_ms: Option<i64>,
 }
 
-impl Record {
-    /// Tells whether a file that still has this record's stamp must be read all the same.
-    pub fn needs_reading(&self, hashing: bool) -> bool {
-        hashing
-            && !self.flags.has(Flags::SYMLINK)
-            && (self.flags.has(Flags::RACY) || self.flags.has(Flags::UNREAD) || self.flags.has(Flags::ARRIVAL))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

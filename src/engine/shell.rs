@@ -254,7 +254,11 @@ impl Shell {
             }
             News::Finished { run_id, result } => {
                 self.jobs.remove(&run_id);
-                self.step(Input::Finished { run_id, result }, news)
+                let goes_on = self.step(Input::Finished { run_id, result }, news);
+                if goes_on && self.jobs.is_empty() {
+                    self.checkpoint();
+                }
+                goes_on
             }
             News::Sync { jobs: Ok(jobs), reply } => self.step(Input::Sync { jobs, reply }, news),
             News::Sync { jobs: Err(refusal), reply } => {
@@ -281,6 +285,16 @@ impl Shell {
             }
         }
         goes_on
+    }
+
+    /// Moves the WAL into the index while nothing runs.
+    fn checkpoint(&self) {
+        let writer = self.desk.writer.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = writer.checkpoint() {
+                tracing::warn!(%error, "the WAL could not be moved into the index");
+            }
+        });
     }
 
     fn answer(&mut self, reply: ReplyId, answer: Answer) {

@@ -69,6 +69,7 @@ pub(super) struct Running {
     pub kind: Kind,
     /// Another request of the same sort is served by this run.
     pub is_plain: bool,
+    pub is_plan: bool,
 }
 
 /// A plan of several repositories is answered when all are done.

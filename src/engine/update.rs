@@ -93,7 +93,7 @@ fn start_what_fits(state: &mut State, effects: &mut Vec<Effect>) {
     let mut next = 0;
     while next < state.waiting.len() && state.running.len() < state.at_once {
         // A plan leaves a transaction open while it runs: nothing runs beside it.
-        let has_plan = state.running.iter().any(|running| !running.is_plain && state.is_planned(&running.run_id));
+        let has_plan = state.running.iter().any(|running| running.is_plan);
         let candidate = &state.waiting[next];
         let is_taken = state.running.iter().any(|running| running.repository == candidate.repository.id);
         if has_plan || is_taken || (candidate.plan && !state.running.is_empty()) {
@@ -107,14 +107,9 @@ fn start_what_fits(state: &mut State, effects: &mut Vec<Effect>) {
             name: job.repository.name.clone(),
             kind: job.kind,
             is_plain: is_plain(&job),
+            is_plan: job.plan,
         });
         effects.push(Effect::Start(Box::new(job)));
-    }
-}
-
-impl State {
-    fn is_planned(&self, run_id: &str) -> bool {
-        self.plans.values().any(|plan| plan.run_ids.iter().any(|planned| planned == run_id))
     }
 }
 
@@ -167,6 +162,16 @@ fn cancel(state: &mut State, names: &[String], run: Option<&str>, effects: &mut 
             run_id: job.run_id.clone(),
             message: "cancelled before it began".to_owned(),
         }));
+    }
+    // Who waits for a plan of which a part was dropped is told now: the rest would never be whole.
+    let replies: Vec<ReplyId> = state.plans.keys().copied().collect();
+    for reply in replies {
+        let is_hit = |plan: &PendingPlan| dropped.iter().any(|job| plan.run_ids.contains(&job.run_id));
+        if state.plans.get(&reply).is_some_and(is_hit) {
+            state.plans.remove(&reply);
+            let refusal = Refusal::new("unavailable", "the plan was cancelled");
+            effects.push(Effect::Answer(reply, Answer::Refused(refusal)));
+        }
     }
     let mut count = (before - state.waiting.len()) as u64;
     for running in state.running.iter().filter(|running| is_meant(&running.name, &running.run_id)) {

@@ -91,6 +91,10 @@ pub enum Op {
         directory_id: i64,
         name: Vec<u8>,
     },
+    /// Something in a directory that stands as listed could not be read: an incremental run looks again.
+    Trouble {
+        directory_id: i64,
+    },
     Problem(Problem),
     CloseProblem {
         path: Vec<u8>,
@@ -182,6 +186,10 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
                 db.prepare_cached("DELETE FROM damage WHERE directory_id = ?1 AND name = ?2")?
                     .execute(params![directory_id, name])?;
             }
+            Op::Trouble { directory_id } => {
+                db.prepare_cached("UPDATE directories SET newest_ns = ?2 WHERE id = ?1")?
+                    .execute(params![directory_id, i64::MAX])?;
+            }
             Op::Problem(problem) => problems::open(db, run, problem, batch.at_ms)?,
             Op::CloseProblem { path } => problems::close(db, run, path, batch.at_ms)?,
             Op::HashState { stamp, offset_bytes, state } => {
@@ -250,6 +258,11 @@ fn move_directory(
              AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3))",
         )?
         .query_row(params![run.repository.0, stored, from, to], |row| row.get(0))?;
+    // What is still gone is parked again, at its new path.
+    db.prepare_cached(
+        "DELETE FROM held WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
+    )?
+    .execute(params![run.repository.0, stored, from, to])?;
     // `substr` counts bytes in a BLOB, from 1.
     db.prepare_cached(
         "UPDATE directories SET path = CAST(?5 || substr(path, ?6) AS BLOB)

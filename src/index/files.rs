@@ -106,13 +106,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<FileEntry> {
     let (generation, verified): (i64, Option<i64>) = (row.get(15)?, row.get(14)?);
     let (seen_ms, seen_generation): (Option<i64>, i64) = (row.get(16)?, row.get(17)?);
     let is_file = !flags.has(Flags::SYMLINK);
+    let was_read = is_file && record.sha256.is_some() && !flags.has(Flags::UNREAD);
     Ok(FileEntry {
         path: RelPath::from_stored(join(directory, name)),
         file_type: if is_file { FileType::File } else { FileType::Symlink },
         stamp: record.stamp,
         sha256: record.sha256,
         hashed_at: record.hashed_ms.map(Timestamp),
-        verified_at: record.hashed_ms.max(verified.filter(|_| is_file && record.sha256.is_some())).map(Timestamp),
+        verified_at: record.hashed_ms.max(verified.filter(|_| was_read)).map(Timestamp),
         last_scanned: Timestamp(record.updated_ms.max(seen_ms.filter(|_| vouched).unwrap_or(0))),
         scan_generation: if vouched { generation.max(seen_generation) } else { generation },
         created_at: Timestamp(record.created_ms),

@@ -193,6 +193,16 @@ impl Reader {
         Ok(if rows.next()?.is_some() { None } else { found })
     }
 
+    /// Returns the directories at which something was mounted.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn known_mounts(&self, repository: RepositoryId) -> Result<Vec<KnownDirectory>> {
+        let sql = format!("{DIRECTORY} WHERE repository_id = ?1 AND mount IS NOT NULL");
+        let mut statement = self.connection.prepare(&sql)?;
+        Ok(statement.query_map([repository.0], directory)?.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Returns the row numbers of all directories of a repository; for a verify, the longest unread first.
     ///
     /// # Errors

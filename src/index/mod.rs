@@ -55,8 +55,8 @@ pub enum IndexError {
     Setting(String),
     #[error("index: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("the index has stopped writing: {0}")]
-    Stopped(String),
+    #[error("the index has stopped writing: {message}")]
+    Stopped { class: Class, message: String },
     #[error("{0}")]
     Invalid(String),
 }
@@ -76,8 +76,16 @@ impl IndexError {
             IndexError::Open { .. } => Class::Io,
             IndexError::Foreign(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
             IndexError::Invalid(_) => Class::Config,
-            IndexError::Setting(_) | IndexError::Stopped(_) => Class::Internal,
+            IndexError::Stopped { class, .. } => *class,
+            IndexError::Setting(_) => Class::Internal,
         }
+    }
+}
+
+impl IndexError {
+    /// Returns the error of something that ended although it never should.
+    pub fn broken(message: &str) -> IndexError {
+        IndexError::Stopped { class: Class::Internal, message: message.to_owned() }
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::apply::{FileRow, RunContext, add_tally, add_totals, write_file};
 use super::changes::insert_change;
 use super::known::{RECORD, record, stamp};
-use super::settle::{bind_parked, spread_parked_directories, withdraw_gone_arrivals};
+use super::settle::{bind_parked, drop_moved_directories, spread_parked_directories, withdraw_gone_arrivals};
 use super::writer::Writer;
 use super::{Result, known};
 use crate::domain::change::{Change, Verdict};
@@ -14,10 +14,24 @@ use crate::domain::record::{Flags, Record};
 use crate::domain::run::Tally;
 
 /// Every file that is gone, as (directory, record): parked by name, or anywhere in a parked directory.
-const GONE_FILES: &str = "SELECT f.* FROM temp.gone g JOIN files f ON f.directory_id = g.directory_id WHERE g.run = ?1
+///
+/// What is on an absent disk is not gone: a copy that was made before it was unmounted is no move. So entries with a
+/// reason are left out, but for those whose file may well stand elsewhere on the same disk (`?2`).
+const GONE_FILES: &str = "SELECT f.* FROM temp.gone g JOIN files f ON f.directory_id = g.directory_id
+     WHERE g.run = ?1 AND (g.reason IS NULL OR (?2 AND g.reason IN ('mass_removal', 'emptied')))
      UNION ALL
      SELECT f.* FROM temp.parked p JOIN files f ON f.directory_id = p.directory_id AND f.name = p.name
-     WHERE p.run = ?1 AND p.name IS NOT NULL";
+     WHERE p.run = ?1 AND p.name IS NOT NULL
+     AND (p.reason IS NULL OR (?2 AND p.reason IN ('mass_removal', 'emptied')))";
+
+/// What proves a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Inode, birth time, size and time: the very file, unread.
+    Inode,
+    /// The content, which was read at the new place.
+    Content,
+}
 
 impl Writer {
     /// Pairs what is gone with what arrived by inode, birth time, size and time: proof enough to read nothing.
@@ -27,12 +41,12 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn match_moves_by_inode(&self, run: &RunContext, at_ms: i64) -> Result<u64> {
-        let run = run.clone();
-        self.call(move |db| {
+        self.call_for(run, move |db, run| {
             db.write(|db| {
-                spread_parked_directories(db, &run)?;
-                withdraw_gone_arrivals(db, &run)?;
-                bind_parked(db, &run)?;
+                drop_moved_directories(db, run)?;
+                bind_parked(db, run)?;
+                spread_parked_directories(db, run)?;
+                withdraw_gone_arrivals(db, run)?;
                 db.execute(
                     &format!(
                         "INSERT OR IGNORE INTO temp.moves (from_directory, from_name, to_directory, to_name)
@@ -41,9 +55,9 @@ impl Writer {
                          AND a.mtime_ns = f.mtime_ns AND a.born_ns <> 0
                          AND a.born_ns = f.mtime_ns + f.ctime_after_mtime_ns - f.born_before_ctime_ns"
                     ),
-                    [run.number],
+                    params![run.number, true],
                 )?;
-                carry_out_moves(db, &run, at_ms)
+                carry_out_moves(db, run, Proof::Inode, at_ms)
             })
         })
     }
@@ -55,8 +69,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn match_moves_by_content(&self, run: &RunContext, at_ms: i64) -> Result<u64> {
-        let run = run.clone();
-        self.call(move |db| {
+        self.call_for(run, move |db, run| {
             db.write(|db| {
                 db.execute_batch("CREATE TEMP TABLE content (sha256 BLOB, directory_id INTEGER, name BLOB)")?;
                 db.execute(
@@ -78,10 +91,10 @@ impl Writer {
                          FROM ({GONE_FILES}) f CROSS JOIN temp.content c ON c.sha256 = f.sha256
                          GROUP BY f.sha256 HAVING count(*) = 1"
                     ),
-                    [run.number],
+                    params![run.number, false],
                 )?;
                 db.execute_batch("DROP TABLE temp.content")?;
-                carry_out_moves(db, &run, at_ms)
+                carry_out_moves(db, run, Proof::Content, at_ms)
             })
         })
     }
@@ -91,14 +104,14 @@ impl Writer {
 type Place = (i64, Vec<u8>);
 
 /// Gives each arrival in `moves` the history of the record that it was, and drops that record.
-fn carry_out_moves(db: &Connection, run: &RunContext, at_ms: i64) -> Result<u64> {
+fn carry_out_moves(db: &Connection, run: &RunContext, proof: Proof, at_ms: i64) -> Result<u64> {
     let mut moved = 0;
     let mut bytes = 0;
     let mut pairs =
         db.prepare("SELECT from_directory, from_name, to_directory, to_name FROM temp.moves ORDER BY rowid")?;
     let mut rows = pairs.query([])?;
     while let Some(row) = rows.next()? {
-        bytes -= carry_out_move(db, run, (row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?), at_ms)?;
+        bytes -= carry_out_move(db, run, proof, (row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?), at_ms)?;
         moved += 1;
     }
     drop(rows);
@@ -111,10 +124,19 @@ fn carry_out_moves(db: &Connection, run: &RunContext, at_ms: i64) -> Result<u64>
 }
 
 /// Carries one record over to its new place; returns the bytes of the row that is dropped.
-fn carry_out_move(db: &Connection, run: &RunContext, from: Place, to: Place, at_ms: i64) -> Result<i64> {
+fn carry_out_move(db: &Connection, run: &RunContext, proof: Proof, from: Place, to: Place, at_ms: i64) -> Result<i64> {
     let old = read_record(db, from.0, &from.1)?;
     let new = read_record(db, to.0, &to.1)?;
-    let carried = carry(&old, &new, at_ms);
+    let carried = match proof {
+        Proof::Inode => carry(&old, &new, at_ms),
+        // Read here, and found to be the recorded content: whatever damage there was, it was at the old place.
+        Proof::Content => Record {
+            created_ms: old.created_ms,
+            updated_ms: at_ms,
+            flags: new.flags.without(Flags::ARRIVAL),
+            ..new.clone()
+        },
+    };
     let old_path = path_of(db, &from)?;
     let new_path = path_of(db, &to)?;
     db.prepare_cached("DELETE FROM files WHERE directory_id = ?1 AND name = ?2")?.execute(params![from.0, from.1])?;
@@ -127,10 +149,15 @@ fn carry_out_move(db: &Connection, run: &RunContext, from: Place, to: Place, at_
         record: carried.clone(),
     };
     write_file(db, run, &row)?;
-    db.prepare_cached("UPDATE damage SET directory_id = ?3, name = ?4 WHERE directory_id = ?1 AND name = ?2")?
-        .execute(params![from.0, from.1, to.0, to.1])?;
-    // What has no hash yet stays an arrival, and is read like the others.
-    if !carried.flags.has(Flags::ARRIVAL) {
+    let damage = match proof {
+        Proof::Inode => "UPDATE damage SET directory_id = ?3, name = ?4 WHERE directory_id = ?1 AND name = ?2",
+        Proof::Content => "DELETE FROM damage WHERE directory_id = ?1 AND name = ?2 AND ?3 AND ?4 IS NOT NULL",
+    };
+    db.prepare_cached(damage)?.execute(params![from.0, from.1, to.0, to.1])?;
+    // What has not been read stays an arrival, and is read like the others; its change is this move.
+    db.prepare_cached("UPDATE temp.arrivals SET is_move = 1 WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+        .execute(params![run.number, to.0, to.1])?;
+    if proof == Proof::Content || !carried.flags.has(Flags::ARRIVAL) {
         db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
             .execute(params![run.number, to.0, to.1])?;
     }
@@ -166,12 +193,13 @@ fn path_of(db: &Connection, place: &Place) -> Result<RelPath> {
 
 /// Returns the record of a moved file: the history of the old one under the stamp of the new one.
 fn carry(old: &Record, new: &Record, at_ms: i64) -> Record {
-    let has_content = old.sha256.is_some() || new.sha256.is_some() || old.flags.has(Flags::SYMLINK);
+    // What could not be read where it was is read where it is; a repository without hashes reads nothing.
+    let is_done = !new.flags.has(Flags::UNREAD) || (old.sha256.is_some() && !old.flags.has(Flags::UNREAD));
     let kept = old.flags.without(Flags::HELD).without(Flags::ARRIVAL).without(Flags::UNREAD);
     Record {
         stamp: new.stamp,
         sha256: old.sha256.or(new.sha256),
-        flags: if has_content { kept } else { kept.with(Flags::ARRIVAL).with(Flags::UNREAD) },
+        flags: if is_done { kept } else { kept.with(Flags::ARRIVAL).with(Flags::UNREAD) },
         created_ms: old.created_ms,
         updated_ms: at_ms,
         hashed_ms: if old.sha256.is_some() { old.hashed_ms } else { new.hashed_ms },

@@ -33,8 +33,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn count_parked(&self, run: &RunContext) -> Result<Parked> {
-        let run = run.clone();
-        self.call(move |db| {
+        self.call_for(run, move |db, run| {
             let mut parked = Parked::default();
             let mut statement =
                 db.connection.prepare("SELECT directory_id, name, reason FROM temp.parked WHERE run = ?1")?;
@@ -42,7 +41,7 @@ impl Writer {
             while let Some(row) = rows.next()? {
                 let (id, name, reason): (i64, Option<Vec<u8>>, Option<String>) =
                     (row.get(0)?, row.get(1)?, row.get(2)?);
-                let (files, _) = amount(&db.connection, &run, id, name.as_deref())?;
+                let (files, _) = amount(&db.connection, run, id, name.as_deref())?;
                 parked.entries += 1;
                 match reason {
                     Some(_) => parked.bound_files += files,
@@ -59,8 +58,7 @@ impl Writer {
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn remove_parked(&self, run: &RunContext, accept_all: bool, at_ms: i64) -> Result<()> {
         loop {
-            let context = run.clone();
-            let done = self.call(move |db| db.write(|db| remove_step(db, &context, accept_all, at_ms)))?;
+            let done = self.call_for(run, move |db, run| db.write(|db| remove_step(db, run, accept_all, at_ms)))?;
             if done {
                 return Ok(());
             }
@@ -72,8 +70,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn hold_parked(&self, run: &RunContext, otherwise: Reason, at_ms: i64) -> Result<HoldResult> {
-        let run = run.clone();
-        self.call(move |db| db.write(|db| hold(db, &run, otherwise, at_ms)))
+        self.call_for(run, move |db, run| db.write(|db| hold(db, run, otherwise, at_ms)))
     }
 
     /// Forgets what a run has parked and expected, whatever became of it.
@@ -81,8 +78,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn forget_parked(&self, run: &RunContext) -> Result<()> {
-        let run = run.clone();
-        self.call(move |db| settle::forget(&db.connection, &run))
+        self.call_for(run, move |db, run| settle::forget(&db.connection, run))
     }
 
     /// Holds the whole repository: its root is on another file system than before.
@@ -90,14 +86,13 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn hold_root(&self, run: &RunContext, reason: Reason, at_ms: i64) -> Result<HoldResult> {
-        let run = run.clone();
-        self.call(move |db| {
+        self.call_for(run, move |db, run| {
             db.write(|db| {
                 let sql = "SELECT total_files, total_bytes FROM repositories WHERE id = ?1";
                 let (files, bytes) = db.query_row(sql, [run.repository.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 let is_new = upsert_held(
                     db,
-                    &run,
+                    run,
                     &HeldRow { directory_id: 0, name: None, path: b"", files, bytes, reason },
                     at_ms,
                 )?;

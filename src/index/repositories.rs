@@ -213,6 +213,16 @@ impl Reader {
         Ok(statement.query_map([], repository)?.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Returns the repository of a row number.
+    ///
+    /// # Errors
+    /// When it has been removed.
+    pub fn repository_by_id(&self, id: RepositoryId) -> Result<Repository> {
+        let sql = format!("{REPOSITORY} WHERE id = ?1");
+        let found = self.connection.query_row(&sql, [id.0], repository).optional()?;
+        found.ok_or_else(|| IndexError::Invalid("the repository has been removed meanwhile".to_owned()))
+    }
+
     /// Returns the repository of a name.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub struct NewRun {
     pub metadata: Option<String>,
     /// The run shows what it would do and is undone at its end.
     pub is_plan: bool,
+    /// The first line of its log.
+    pub first_line: String,
 }
 
 /// How a run ends.
@@ -102,7 +104,7 @@ impl Writer {
                 db.begin_plan()?;
             }
             let is_plan = db.is_planning();
-            db.write(|db| {
+            let opened = db.write(|db| {
                 db.execute(
                     "INSERT INTO runs (run_id, repository_id, repository, kind, trigger, started_ms, instance, metadata)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -120,8 +122,14 @@ impl Writer {
                 let number = db.last_insert_rowid();
                 let sql = "SELECT seen_generation FROM repositories WHERE id = ?1";
                 let seen: i64 = db.query_row(sql, [new.repository.0], |row| row.get(0))?;
+                let sql = "INSERT INTO run_log (run, at_ms, message) VALUES (?1, ?2, ?3)";
+                db.execute(sql, params![number, new.started_ms, new.first_line])?;
                 Ok(RunContext { repository: new.repository, number, stores_changes: seen > 0 || is_plan })
-            })
+            });
+            if opened.is_err() && is_plan {
+                db.end_plan()?;
+            }
+            opened
         })
     }
 
@@ -132,6 +140,8 @@ impl Writer {
     /// # Errors
     /// Those of SQLite.
     pub fn close_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
+        // Rows of it that could not be written have ended it; its end is written all the same.
+        self.forget_failure(context);
         let context = context.clone();
         self.call(move |db| {
             let closed = db.write(|db| {
@@ -194,6 +204,7 @@ impl Writer {
         self.call(move |db| {
             db.write(|db| {
                 let mut statement = db.prepare("SELECT number FROM runs WHERE outcome IS NULL")?;
+                // Mostly none: a transaction that changes nothing costs no flush.
                 let open: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
                 for number in &open {
                     let close = CloseRun {

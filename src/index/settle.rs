@@ -31,12 +31,14 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
              run INTEGER NOT NULL, directory_id INTEGER NOT NULL, parent_id INTEGER NOT NULL, name BLOB, path BLOB,
              reason TEXT);
          CREATE INDEX temp.parked_by_directory ON parked (run, directory_id, name);
+         CREATE INDEX temp.parked_by_parent ON parked (run, parent_id) WHERE name IS NULL;
          CREATE TEMP TABLE arrivals (
              id INTEGER PRIMARY KEY, run INTEGER NOT NULL, directory_id INTEGER NOT NULL, name BLOB NOT NULL,
              size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, born_ns INTEGER NOT NULL,
-             is_counted INTEGER NOT NULL, UNIQUE (run, directory_id, name));
+             is_counted INTEGER NOT NULL, is_move INTEGER NOT NULL DEFAULT 0, UNIQUE (run, directory_id, name));
          CREATE INDEX temp.arrivals_by_inode ON arrivals (inode, run);
-         CREATE TEMP TABLE gone (run INTEGER NOT NULL, directory_id INTEGER NOT NULL, PRIMARY KEY (run, directory_id))
+         CREATE TEMP TABLE gone (run INTEGER NOT NULL, directory_id INTEGER NOT NULL, reason TEXT,
+             PRIMARY KEY (run, directory_id))
              WITHOUT ROWID;
          CREATE TEMP TABLE moves (
              from_directory INTEGER NOT NULL, from_name BLOB NOT NULL, to_directory INTEGER NOT NULL,
@@ -64,11 +66,12 @@ pub(super) fn park(
 
 /// Forgets what was parked in one directory, whose new listing decides.
 pub(super) fn unpark(db: &Connection, run: &RunContext, directory_id: i64) -> Result<()> {
-    db.prepare_cached(
-        "DELETE FROM temp.parked WHERE run = ?1
-         AND ((directory_id = ?2 AND name IS NOT NULL) OR (parent_id = ?2 AND name IS NULL))",
-    )?
-    .execute(params![run.number, directory_id])?;
+    for sql in [
+        "DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name IS NOT NULL",
+        "DELETE FROM temp.parked WHERE run = ?1 AND parent_id = ?2 AND name IS NULL",
+    ] {
+        db.prepare_cached(sql)?.execute(params![run.number, directory_id])?;
+    }
     Ok(())
 }
 
@@ -109,7 +112,7 @@ impl Writer {
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn has_parked(&self, run: &RunContext) -> Result<bool> {
         let number = run.number;
-        self.call(move |db| {
+        self.call_for(run, move |db, _| {
             let sql = "SELECT EXISTS (SELECT 1 FROM temp.parked WHERE run = ?1)";
             Ok(db.connection.query_row(sql, [number], |row| row.get(0))?)
         })
@@ -121,7 +124,7 @@ impl Writer {
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn arrivals(&self, run: &RunContext, after: i64, limit: usize) -> Result<Vec<Arrival>> {
         let number = run.number;
-        self.call(move |db| {
+        self.call_for(run, move |db, _| {
             // The plus keeps the planner off the index by run, which would sort all arrivals for every part.
             let mut statement = db.connection.prepare_cached(&format!(
                 "SELECT {RECORD}, a.id, a.directory_id, d.path FROM temp.arrivals a
@@ -147,8 +150,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn finish_arrivals(&self, run: &RunContext, at_ms: i64) -> Result<()> {
-        let run = run.clone();
-        self.call(move |db| {
+        self.call_for(run, move |db, run| {
             db.write(|db| {
                 if run.stores_changes {
                     db.execute(
@@ -157,7 +159,7 @@ impl Writer {
                                 ELSE CAST(d.path || x'2f' || f.name AS BLOB) END, f.size_bytes, f.sha256
                          FROM temp.arrivals a JOIN directories d ON d.id = a.directory_id
                          JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
-                         WHERE +a.run = ?1 ORDER BY a.id",
+                         WHERE +a.run = ?1 AND a.is_move = 0 ORDER BY a.id",
                         params![run.number, run.repository.0, at_ms],
                     )?;
                 }
@@ -173,22 +175,27 @@ impl Writer {
     }
 }
 
-/// Drops parked directories that turned out to be moved, and lists every directory below the others.
-pub(super) fn spread_parked_directories(db: &Connection, run: &RunContext) -> Result<()> {
+/// Drops parked directories that turned out to be moved.
+pub(super) fn drop_moved_directories(db: &Connection, run: &RunContext) -> Result<()> {
     db.execute(
         "DELETE FROM temp.parked WHERE run = ?1 AND name IS NULL AND NOT EXISTS
          (SELECT 1 FROM directories d WHERE d.id = parked.directory_id AND d.parent_id = parked.parent_id
           AND d.path = parked.path)",
         [run.number],
     )?;
+    Ok(())
+}
+
+/// Lists every directory at and below the parked ones.
+pub(super) fn spread_parked_directories(db: &Connection, run: &RunContext) -> Result<()> {
     db.execute("DELETE FROM temp.gone WHERE run = ?1", [run.number])?;
     db.execute(
-        "INSERT OR IGNORE INTO temp.gone (run, directory_id)
-         SELECT ?1, d.id FROM temp.parked p JOIN directories t ON t.id = p.directory_id
+        "INSERT OR IGNORE INTO temp.gone (run, directory_id, reason)
+         SELECT ?1, d.id, p.reason FROM temp.parked p JOIN directories t ON t.id = p.directory_id
          CROSS JOIN directories d ON d.repository_id = ?2 AND d.path >= CAST(t.path || x'2f' AS BLOB)
               AND d.path < CAST(t.path || x'30' AS BLOB)
          WHERE p.run = ?1 AND p.name IS NULL
-         UNION ALL SELECT ?1, p.directory_id FROM temp.parked p WHERE p.run = ?1 AND p.name IS NULL",
+         UNION ALL SELECT ?1, p.directory_id, p.reason FROM temp.parked p WHERE p.run = ?1 AND p.name IS NULL",
         params![run.number, run.repository.0],
     )?;
     Ok(())
@@ -238,8 +245,10 @@ pub(super) fn bind_parked(db: &Connection, run: &RunContext) -> Result<()> {
     if !holds {
         return Ok(());
     }
-    let reason = "coalesce((SELECT h.reason FROM held h WHERE h.repository_id = ?2
-                   AND (h.directory_id = parked.directory_id OR h.path = parked.path) LIMIT 1), 'mass_removal')";
+    // By path, for which there is an index; what is held with a directory above it takes the common reason.
+    let reason = "coalesce((SELECT h.reason FROM held h WHERE h.repository_id = ?2 AND h.path = CASE
+                   WHEN parked.name IS NULL THEN parked.path WHEN length(parked.path) = 0 THEN parked.name
+                   ELSE CAST(parked.path || x'2f' || parked.name AS BLOB) END), 'mass_removal')";
     db.execute(
         &format!(
             "UPDATE temp.parked SET reason = {reason} WHERE run = ?1 AND name IS NOT NULL AND reason IS NULL AND EXISTS

@@ -3,6 +3,7 @@
 //! Batches are gathered into transactions of a set number of rows or one second. Everything else is a call that runs
 //! between transactions, after all batches that were sent before it: so a caller sees its own writes committed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::apply::{Batch, apply};
+use super::apply::{Batch, RunContext, apply};
 use super::{IndexError, Result, connection, settle};
+use crate::domain::problem::Class;
 
 /// Batches that may wait: enough to keep the writer busy, few enough that memory stays small.
 const WAITING_BATCHES: usize = 8;
@@ -30,9 +32,12 @@ enum Message {
 #[derive(Clone, Debug)]
 pub struct Writer {
     sender: SyncSender<Message>,
-    failed: Arc<Mutex<Option<String>>>,
+    failed: Failed,
     _thread: Arc<Joiner>,
 }
+
+/// The runs of which something could not be written, and why: nothing more of them is written, but their end.
+type Failed = Arc<Mutex<BTreeMap<i64, (Class, String)>>>;
 
 /// Waits for the thread, so that a dropped writer has closed its connection (and its WAL).
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Writer {
         let mut db = Db { connection: connection::open_writer(path)?, planning: false };
         settle::prepare(&mut db.connection)?;
         let (sender, receiver) = sync_channel(WAITING_BATCHES);
-        let failed = Arc::new(Mutex::new(None));
+        let failed = Failed::default();
         let failed_there = Arc::clone(&failed);
         let thread = std::thread::Builder::new()
             .name("index-writer".to_owned())
@@ -69,37 +74,49 @@ impl Writer {
     /// Hands over a batch; waits while too many are waiting.
     ///
     /// # Errors
-    /// When an earlier batch could not be written: its run cannot go on.
+    /// When an earlier batch of this run could not be written: the run cannot go on.
     pub fn send(&self, batch: Batch) -> Result<()> {
-        self.check()?;
+        self.check(batch.run.number)?;
         self.sender.send(Message::Batch(batch)).map_err(|_| stopped())
     }
 
     /// Runs `work` on the writer thread when everything that was sent before is committed, and returns its answer.
     ///
     /// # Errors
-    /// Those of `work`, or that an earlier batch could not be written.
+    /// Those of `work`.
     pub fn call<T: Send + 'static>(&self, work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
-        self.check()?;
         let (answer, wait) = sync_channel(1);
         let call: Call = Box::new(move |db| {
             // The caller waits for it; if it is gone (its thread was given up), nobody misses the answer.
             let _unheard = answer.send(work(db));
         });
         self.sender.send(Message::Call(call)).map_err(|_| stopped())?;
-        let result = wait.recv().map_err(|_| stopped())?;
-        self.check()?;
-        result
+        wait.recv().map_err(|_| stopped())?
     }
 
-    /// Forgets an earlier failure, so that the next run may try again.
-    pub fn forget_failure(&self) {
-        *self.failed.lock().expect("no one panics while holding this lock") = None;
+    /// As [`Writer::call`], for a run that cannot go on when something of it could not be written.
+    ///
+    /// # Errors
+    /// Those of `work`, or that an earlier batch of the run could not be written.
+    pub fn call_for<T: Send + 'static>(
+        &self,
+        run: &RunContext,
+        work: impl FnOnce(&mut Db, &RunContext) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let context = run.clone();
+        let answer = self.call(move |db| work(db, &context))?;
+        self.check(run.number)?;
+        Ok(answer)
     }
 
-    fn check(&self) -> Result<()> {
-        match &*self.failed.lock().expect("no one panics while holding this lock") {
-            Some(message) => Err(IndexError::Stopped(message.clone())),
+    /// Forgets that a run has failed, when it is closed.
+    pub(super) fn forget_failure(&self, run: &RunContext) {
+        self.failed.lock().expect("no one panics while holding this lock").remove(&run.number);
+    }
+
+    fn check(&self, run: i64) -> Result<()> {
+        match self.failed.lock().expect("no one panics while holding this lock").get(&run) {
+            Some((class, message)) => Err(IndexError::Stopped { class: *class, message: message.clone() }),
             None => Ok(()),
         }
     }
@@ -107,7 +124,7 @@ impl Writer {
 
 impl Drop for Joiner {
     fn drop(&mut self) {
-        // The sender is dropped after this field only when the writer itself is; see the order of fields.
+        // Every sender is dropped before: fields are dropped in their order, and each writer has its own.
         if let Some(thread) = self.0.lock().ok().and_then(|mut thread| thread.take()) {
             // A panic there was a bug that its callers have already met as `Stopped`.
             let _ended = thread.join();
@@ -116,10 +133,10 @@ impl Drop for Joiner {
 }
 
 fn stopped() -> IndexError {
-    IndexError::Stopped("its thread has ended".to_owned())
+    IndexError::Stopped { class: Class::Internal, message: "its thread has ended".to_owned() }
 }
 
-fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &Mutex<Option<String>>) {
+fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &Failed) {
     let mut next = receiver.recv().ok();
     while let Some(message) = next.take() {
         let followed_by = match message {
@@ -127,50 +144,66 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
                 call(db);
                 None
             }
-            Message::Batch(batch) => {
-                let (result, followed_by) = gather(db, batch, receiver, batch_size);
-                if let Err(error) = result {
-                    tracing::error!(%error, "a batch could not be written");
-                    *failed.lock().expect("no one panics while holding this lock") = Some(error.to_string());
-                }
-                followed_by
-            }
+            Message::Batch(batch) => gather(db, batch, receiver, batch_size, failed),
         };
         next = followed_by.or_else(|| receiver.recv().ok());
     }
 }
 
-/// Writes `first` and what follows it in one transaction, until it is full, a second old, or a call is waiting.
-fn gather(db: &mut Db, first: Batch, receiver: &Receiver<Message>, batch_size: usize) -> (Result<()>, Option<Message>) {
+/// Writes `first` and what follows it in one transaction, until it is full, a second old, or a call is waiting; returns
+/// that call. If it cannot be written, every run in it has failed, and no later row of theirs may stand without it.
+fn gather(
+    db: &mut Db,
+    first: Batch,
+    receiver: &Receiver<Message>,
+    batch_size: usize,
+    failed: &Failed,
+) -> Option<Message> {
     let mut followed_by = None;
+    let mut runs = BTreeSet::new();
+    let has_failed = |run: i64| failed.lock().expect("no one panics while holding this lock").contains_key(&run);
     let result = db.write(|transaction| {
         // The batches' own times tell how old the transaction is: this room asks no clock.
-        let (begun_ms, mut at_ms) = (first.at_ms, first.at_ms);
-        let mut rows = first.len();
-        apply(transaction, &first)?;
-        while rows < batch_size && at_ms.saturating_sub(begun_ms) < LONGEST_TRANSACTION.as_millis() as i64 {
+        let begun_ms = first.at_ms;
+        let mut rows = 0;
+        let mut next = Some(first);
+        while let Some(batch) = next.take() {
+            let is_full = batch.at_ms.saturating_sub(begun_ms) >= LONGEST_TRANSACTION.as_millis() as i64;
+            if !has_failed(batch.run.number) {
+                runs.insert(batch.run.number);
+                rows += batch.len();
+                apply(transaction, &batch)?;
+            }
+            if is_full || rows >= batch_size {
+                break;
+            }
             match receiver.recv_timeout(LONGEST_TRANSACTION) {
-                Ok(Message::Batch(batch)) => {
-                    rows += batch.len();
-                    at_ms = batch.at_ms;
-                    apply(transaction, &batch)?;
-                }
-                Ok(call) => {
-                    followed_by = Some(call);
-                    break;
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                Ok(Message::Batch(batch)) => next = Some(batch),
+                Ok(call) => followed_by = Some(call),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
         Ok(())
     });
-    (result, followed_by)
+    if let Err(error) = result {
+        tracing::error!(%error, "a batch could not be written");
+        let mut failed = failed.lock().expect("no one panics while holding this lock");
+        for run in runs {
+            failed.entry(run).or_insert_with(|| (error.class(), error.to_string()));
+        }
+    }
+    followed_by
 }
 
 impl Db {
     /// Runs `work` in a transaction that takes the write lock at once: a deferred one gets BUSY when it first writes.
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         if self.planning {
+            // SQLite undoes a transaction by itself when the disk is full: from then on a write would stay.
+            if self.connection.is_autocommit() {
+                let message = "the plan was undone in the middle, as when a disk is full".to_owned();
+                return Err(IndexError::Stopped { class: Class::DeviceFull, message });
+            }
             return work(&self.connection);
         }
         let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
@@ -189,7 +222,9 @@ impl Db {
     /// Undoes everything since [`Db::begin_plan`].
     pub(super) fn end_plan(&mut self) -> Result<()> {
         self.planning = false;
-        self.connection.execute_batch("ROLLBACK")?;
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
         Ok(())
     }
 

@@ -215,7 +215,8 @@ impl Comparison<'_> {
         if !self.shared.spec.hashing || known.flags.has(Flags::SYMLINK) {
             return Ok(false);
         }
-        if known.flags.has(Flags::RACY) || self.shared.reads_all || !known.has_content()? {
+        let is_due = known.flags.has(Flags::RACY) || known.flags.has(Flags::UNREAD) || self.shared.reads_all;
+        if is_due || !known.has_content()? {
             return Ok(true);
         }
         let already_verified = || {

@@ -75,6 +75,7 @@ impl Worker {
             }
             if !self.shared.take_from_budget(file.stamp.size_bytes) {
                 let before = opened.verify_after().map(<[u8]>::to_vec);
+                opened.troubled.store(true, Relaxed);
                 *opened.cut_off_after.lock().expect("no one panics while holding this lock") =
                     Some(last_read.take().or(before).unwrap_or_default());
                 break;
@@ -103,9 +104,15 @@ impl Worker {
             Reading::Problem(class, message) => {
                 opened.troubled.store(true, Relaxed);
                 self.sink.problem(join(&opened.path, &file.name), class, message);
-                // It is there: that much is known of a new file.
-                if file.known.is_none() {
-                    self.write_new(opened, &file, file.stamp, None, None);
+                match &file.known {
+                    // It is there: that much is known of a new file.
+                    None => self.write_new(opened, &file, file.stamp, None, None),
+                    // What was recorded stays, and is to be read again although its stamp may not move.
+                    Some(old) if !old.flags.has(Flags::UNREAD) => {
+                        let record = Record { flags: old.flags.with(Flags::UNREAD), ..old.clone() };
+                        self.push_row(opened, &file, record, None);
+                    }
+                    Some(_) => {}
                 }
                 return Ok(());
             }
@@ -348,6 +355,7 @@ impl Worker {
             }
             Reading::Problem(class, message) => {
                 self.sink.problem(join(&arrival.directory, &arrival.name), class, message);
+                self.sink.push(Op::Trouble { directory_id: arrival.directory_id });
             }
             Reading::Stamp(_) | Reading::Vanished | Reading::Cancelled => {}
         }

@@ -42,6 +42,13 @@ pub(super) struct Target {
     pub scope: Scope,
 }
 
+impl Target {
+    /// Tells whether every known directory below is looked at on its own account.
+    pub fn comes_by_itself(&self) -> bool {
+        !matches!(self.scope, Scope::Tree | Scope::Names(_))
+    }
+}
+
 /// A file whose content must be read, or whose stamp differs.
 #[derive(Debug)]
 pub(super) struct ToRead {
@@ -66,13 +73,12 @@ impl Worker {
         let listing_started_ns = clock::wall_ns();
         let directory = match shared.root.directory(&target.path) {
             Ok(directory) => directory,
-            // Its parent's stamp has moved, and tells.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
-                shared.vanished.fetch_add(1, Relaxed);
-                return Ok(());
-            }
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return self.has_vanished(&target),
             Err(errno) => return self.cannot_list(&target, errno),
         };
+        if target.comes_by_itself() && shared.is_below_other_mount(&target.path, &directory) {
+            return Ok(());
+        }
         if self.is_left_out(&target, &directory)? {
             return Ok(());
         }
@@ -82,6 +88,9 @@ impl Worker {
         };
         let target = self.recognise_moved(target, &directory)?;
         if let Some((known, reason)) = self.mount_changed(&target, mount.as_deref())? {
+            if shared.relisting.load(Relaxed) {
+                return Ok(());
+            }
             self.sink.push(Op::Park {
                 directory_id: known.id,
                 parent_id: known.parent_id,
@@ -98,6 +107,19 @@ impl Worker {
             return self.cannot_list(&target, errno);
         }
         self.compare(target, directory, mount, listing_started_ns)
+    }
+
+    /// Notes that a directory is not there any more. Its parent's stamp has moved, and tells.
+    fn has_vanished(&mut self, target: &Target) -> Result<()> {
+        self.shared.vanished.fetch_add(1, Relaxed);
+        let parent = RelPath::from_stored(target.path.clone());
+        let (Scope::Names(_), Some((parent, name))) = (&target.scope, parent.split()) else { return Ok(()) };
+        // Only these names were asked for: nobody else comes to look for the directory that held them.
+        let known = self.index.known_directory(self.shared.run.repository, parent.as_bytes())?;
+        let parent_id = known.as_ref().map_or(0, |known| known.parent_id);
+        let scope = Scope::Names(vec![name.to_vec()]);
+        self.shared.stack.push([Work::Directory(Target { path: parent.into_bytes(), parent_id, known, scope })]);
+        Ok(())
     }
 
     /// Tells whether the directory itself does not belong to the repository.
@@ -127,8 +149,8 @@ impl Worker {
 
     /// Reports a directory that cannot be listed. Its records stay (invariant 2), and are no longer vouched for.
     fn cannot_list(&mut self, target: &Target, errno: Errno) -> Result<()> {
-        let comes_by_itself = !matches!(target.scope, Scope::Tree | Scope::Names(_));
-        if comes_by_itself && self.is_below_unreadable(&target.path) {
+        let is_told = self.shared.relisting.load(Relaxed) && target.known.is_some();
+        if is_told || (target.comes_by_itself() && self.is_below_unreadable(&target.path)) {
             return Ok(());
         }
         let class = disk::class_of(errno);
@@ -231,9 +253,9 @@ impl Worker {
         } else {
             self.count(&target);
         }
-        // Rows of a large directory go out in parts. Its own row must stand first: file rows without one would fall to
-        // whichever directory gets this number after a kill.
-        if target.known.is_none() && self.listing.entries().len() > FILES_PER_PART {
+        // Its rows may go out in parts, by several workers, or be cut off. Its own row must stand first: file rows
+        // without one would fall to whichever directory gets this number after a kill.
+        if target.known.is_none() {
             let row = DirectoryRow { id, parent_id: target.parent_id, path: target.path.clone(), ..Default::default() };
             self.sink.push(Op::Directory(Box::new(row)));
         }

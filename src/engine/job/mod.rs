@@ -6,6 +6,7 @@
 mod comparison;
 mod content;
 mod directory;
+mod mounts;
 mod open_run;
 mod opened;
 mod outcome;

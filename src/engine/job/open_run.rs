@@ -5,6 +5,7 @@ use crate::domain::moment::Timestamp;
 use crate::domain::problem::Class;
 use crate::domain::report::{Run, StoredChange};
 use crate::domain::run::{Outcome, Tally, Trigger};
+use crate::domain::show::show;
 use crate::engine::clock::{self, Stopwatch};
 use crate::engine::protocol::PLAN_CHANGES;
 use crate::engine::resources::Resources;
@@ -55,6 +56,7 @@ impl OpenRun {
             instance: context.instance.clone(),
             metadata: spec.note.as_ref().map(|note| serde_json::json!({ "note": note }).to_string()),
             is_plan: spec.plan,
+            first_line: first_line(spec),
         })?;
         Ok(OpenRun {
             writer: context.writer.clone(),
@@ -132,8 +134,17 @@ impl Drop for OpenRun {
         }
         let ending = Ending::failed(Class::Internal, "the run ended without an outcome; this is a bug");
         // Nobody is left to tell; the next start finds the run open and closes it as interrupted.
-        if let Err(error) = self.writer.close_run(&self.context, self.closing(ending)) {
+        let closed = match self.is_plan {
+            true => self.writer.end_plan(&self.context, 0).map(|_| ()),
+            false => self.writer.close_run(&self.context, self.closing(ending)).map(|_| ()),
+        };
+        if let Err(error) = closed {
             tracing::error!(%error, "a run could not be closed");
         }
     }
+}
+
+fn first_line(spec: &JobSpec) -> String {
+    let first = if spec.repository.seen_generation == 0 { ", the first: everything is read" } else { "" };
+    format!("{} sync of {}{first}", spec.kind.as_str(), show(&spec.repository.path))
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
+use super::mounts::Mounts;
 use super::open_run::{Ending, OpenRun};
 use super::settle::{Settled, settle};
 use super::shared::{JobContext, JobSpec, Shared};
@@ -36,8 +37,11 @@ pub struct Finished {
 ///
 /// # Errors
 /// When the run could be neither opened nor closed in the index. Everything else is the run's own outcome.
-pub fn run(spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) -> Result<Finished> {
-    context.writer.forget_failure();
+pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) -> Result<Finished> {
+    // While it waited, another run may have changed what is known of the repository.
+    let reader = Reader::open(&context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
+    spec.repository = reader.repository_by_id(spec.repository.id)?;
+    drop(reader);
     let open = OpenRun::open(&spec, &context)?;
     if !spec.plan {
         started(open.row(&spec, &context));
@@ -47,12 +51,7 @@ pub fn run(spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) -> Res
         Ok(Err(error)) => Ending::failed(error.class(), error.to_string()),
         Err(_) => Ending::failed(Class::Internal, "a thread panicked; this is a bug, please report it with the log"),
     };
-    // A batch that could not be written has stopped the run; its end must be written all the same.
-    context.writer.forget_failure();
     let (run, changes) = open.close(ending)?;
-    if !spec.plan {
-        context.writer.checkpoint()?;
-    }
     Ok(Finished { run, changes })
 }
 
@@ -66,20 +65,25 @@ fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> 
     if let Some(ending) = refuse_other_place(spec, context, open, known.as_ref(), &identity)? {
         return Ok(ending);
     }
+    let has_moved = known.is_none() && spec.repository.seen_generation > 0;
     if !spec.plan {
-        context.writer.set_identity(spec.repository.id, &identity.to_text())?;
+        // A library that was moved is compared by the next full run, whatever other run comes before it.
+        if !has_moved {
+            context.writer.set_identity(spec.repository.id, &identity.to_text())?;
+        }
         context.writer.release_root(spec.repository.id)?;
     }
     let filter = match Filter::new(&spec.repository.settings.selection) {
         Ok(filter) => filter,
         Err(error) => return Ok(Ending::failed(Class::Config, error.to_string())),
     };
-    let reader =
-        Reader::open(&context.index_path)?.ok_or_else(|| IndexError::Stopped("the index file has gone".to_owned()))?;
+    let reader = Reader::open(&context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
     let shared = Arc::new(Shared {
         run: Arc::new(open.context.clone()),
         started_ms: open.started_at.0,
-        reads_all: known.is_none() && spec.repository.seen_generation > 0,
+        reads_all: has_moved,
+        mounts: Mounts::look(&root, reader.known_mounts(spec.repository.id)?),
+        identity: identity.to_text(),
         root,
         filter,
         own: OwnFiles::find(&context.data_directory),
@@ -96,6 +100,7 @@ fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> 
         relisting: AtomicBool::new(false),
         relisted: AtomicU64::new(0),
         arrivals_are_final: AtomicBool::new(false),
+        is_settling: AtomicBool::new(false),
         counting: AtomicBool::new(true),
         spec: spec.clone(),
         context: context.clone(),
@@ -151,8 +156,6 @@ fn refuse_other_place(
 
 fn announce(shared: &Shared) {
     let spec = &shared.spec;
-    let first = if shared.is_first { ", the first: everything is read" } else { "" };
-    shared.log(format!("{} sync of {}{first}", spec.kind.as_str(), show(&spec.repository.path)));
     if !shared.is_first && spec.kind == Kind::Full {
         shared.context.progress.set_files_total(spec.repository.total_files.max(0) as u64);
     }
@@ -219,6 +222,9 @@ fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
     if reaches_all {
         let counts = shared.left_out.lock().expect("no one panics while holding this lock");
         shared.context.writer.set_left_out(spec.repository.id, &shared.filter.describe(&counts))?;
+        if shared.reads_all {
+            shared.context.writer.set_identity(spec.repository.id, &shared.identity)?;
+        }
     }
     if shared.is_verify() && shared.is_budget_used_up() {
         shared.log("the budget is used up; the next verify goes on from here".to_owned());

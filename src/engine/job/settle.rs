@@ -31,6 +31,7 @@ pub(super) struct Settled {
 /// # Errors
 /// Those of the index; what was parked is then forgotten, and nothing is removed.
 pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
+    shared.is_settling.store(true, Relaxed);
     let writer = &shared.context.writer;
     let mut has_parked = writer.has_parked(&shared.run)?;
     let moved_meanwhile = shared.vanished.load(Relaxed) > 0;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::directory::{Scope, Target};
+use super::directory::Target;
+use super::mounts::Mounts;
 use super::stack::Stack;
 use crate::disk::{Filter, LeftOutCounts, OwnFiles, Root};
 use crate::domain::guard::Limits;
@@ -72,11 +73,14 @@ pub(super) struct Shared {
     pub filter: Filter,
     pub own: OwnFiles,
     pub stack: Stack,
+    pub mounts: Mounts,
     pub open_problems: OpenProblems,
     /// No full run has reached its last directory yet: what is new cannot be a move, and is read at once.
     pub is_first: bool,
     /// Mount points may be written down as they are: the library was moved, or a person accepted.
     pub adopts_mounts: bool,
+    /// Which directory on which file system the root is.
+    pub identity: String,
     /// The library was moved to another place: every file is read and compared once.
     pub reads_all: bool,
     /// Directories that were found at another place: the one who finds them looks at everything below.
@@ -95,6 +99,8 @@ pub(super) struct Shared {
     pub relisted: AtomicU64,
     /// Nothing can be a move any more: arrivals are finished as they are read.
     pub arrivals_are_final: AtomicBool,
+    /// The last directory has been looked at. A used-up budget stops nothing any more: half a settling would be wrong.
+    pub is_settling: AtomicBool,
     /// The thread that counts ahead is still wanted.
     pub counting: AtomicBool,
 }
@@ -106,7 +112,7 @@ impl Shared {
 
     /// Tells whether workers should stop: cancelled, failed, or the budget of a verify is used up.
     pub fn should_stop(&self) -> bool {
-        self.is_cancelled() || self.has_failed() || self.is_budget_used_up()
+        self.is_cancelled() || self.has_failed() || (self.is_budget_used_up() && !self.is_settling.load(Relaxed))
     }
 
     pub fn has_failed(&self) -> bool {
@@ -174,7 +180,7 @@ impl Shared {
     /// Tells whether a directory that comes by itself is looked at already with a moved one above it. Its own row may
     /// still hold the path of before the move, or that of after it.
     pub fn is_below_moved(&self, target: &Target) -> bool {
-        if matches!(target.scope, Scope::Tree | Scope::Names(_)) || self.relisting.load(Relaxed) {
+        if !target.comes_by_itself() || self.relisting.load(Relaxed) {
             return false;
         }
         let moved = self.moved.lock().expect("no one panics while holding this lock");

@@ -1,5 +1,6 @@
 //! Which directories a run looks at first: the root, every known directory, or those that were named.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::directory::{Scope, Target};
@@ -26,19 +27,15 @@ pub(super) fn first_work(shared: &Arc<Shared>, reader: &Reader) -> Result<(Vec<W
         Kind::Incremental => (Vec::new(), Some(known_directories(shared, false, Scope::Changed)?)),
         Kind::Verify => (Vec::new(), Some(known_directories(shared, true, Scope::Listed)?)),
         Kind::Single | Kind::Realtime => {
-            let mut work = Vec::new();
-            for path in named_paths(shared, reader)? {
-                work.push(Work::Directory(target_of(shared, reader, &path)?));
-            }
-            (work, None)
+            (named_targets(shared, reader)?.into_iter().map(Work::Directory).collect(), None)
         }
     })
 }
 
 /// Returns a source of all directories that the index knows, in parts.
 pub(super) fn known_directories(shared: &Arc<Shared>, longest_unread_first: bool, scope: Scope) -> Result<Source> {
-    let reader = Reader::open(&shared.context.index_path)?
-        .ok_or_else(|| IndexError::Stopped("the index file has gone".to_owned()))?;
+    let reader =
+        Reader::open(&shared.context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
     let mut ids = reader.directory_ids(shared.run.repository, longest_unread_first)?.into_iter();
     Ok(Box::new(move || {
         let mut work = Vec::new();
@@ -63,10 +60,33 @@ fn named_paths(shared: &Shared, reader: &Reader) -> Result<Vec<RelPath>> {
         let open = reader.problems(Some(shared.run.repository), false)?;
         paths.extend(open.into_iter().map(|problem| problem.path));
     }
-    paths.sort();
     // What lies below another path that is looked at whole is looked at with it.
-    paths.dedup_by(|later, earlier| earlier.covers(later.as_bytes()));
-    Ok(paths)
+    let all: BTreeSet<RelPath> = paths.iter().cloned().collect();
+    let is_covered = |path: &RelPath| {
+        std::iter::successors(path.split().map(|(parent, _)| parent), |path| path.split().map(|(parent, _)| parent))
+            .any(|above| all.contains(&above))
+    };
+    Ok(all.iter().filter(|path| !is_covered(path)).cloned().collect())
+}
+
+/// Returns one target for each directory in which names are to be looked at: one row must not be looked at twice.
+fn named_targets(shared: &Shared, reader: &Reader) -> Result<Vec<Target>> {
+    let mut targets: BTreeMap<Vec<u8>, Target> = BTreeMap::new();
+    for path in named_paths(shared, reader)? {
+        let target = target_of(shared, reader, &path)?;
+        match targets.get_mut(&target.path) {
+            None => drop(targets.insert(target.path.clone(), target)),
+            Some(known) => match (&mut known.scope, target.scope) {
+                (Scope::Names(names), Scope::Names(more)) => {
+                    names.extend(more);
+                    names.sort();
+                    names.dedup();
+                }
+                (scope, other) => *scope = if *scope == Scope::Tree { Scope::Tree } else { other },
+            },
+        }
+    }
+    Ok(targets.into_values().collect())
 }
 
 /// Returns the target that looks at one path: its name in the directory that holds it, or the nearest known one above.

@@ -26,7 +26,7 @@ pub(super) fn run_round(shared: &Arc<Shared>, workers: usize) {
     serve(shared);
     for thread in threads {
         if thread.join().is_err() {
-            shared.fail(IndexError::Stopped("a worker has panicked; this is a bug".to_owned()));
+            shared.fail(IndexError::broken("a worker has panicked; this is a bug"));
         }
     }
     if shared.is_cancelled() {
@@ -53,13 +53,13 @@ fn serve(shared: &Arc<Shared>) {
     match std::panic::catch_unwind(work) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => shared.fail(error),
-        Err(_) => shared.fail(IndexError::Stopped("a worker has panicked; this is a bug".to_owned())),
+        Err(_) => shared.fail(IndexError::broken("a worker has panicked; this is a bug")),
     }
 }
 
 fn work_all(shared: &Arc<Shared>) -> Result<()> {
-    let index = Reader::open(&shared.context.index_path)?
-        .ok_or_else(|| IndexError::Stopped("the index file has gone".to_owned()))?;
+    let index =
+        Reader::open(&shared.context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
     let mut worker = Worker {
         shared: Arc::clone(shared),
         index,
