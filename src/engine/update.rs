@@ -119,10 +119,15 @@ fn finish(
     result: Result<Box<super::job::Finished>, String>,
     effects: &mut Vec<Effect>,
 ) {
+    let was_plan = state.running.iter().any(|running| running.run_id == run_id && running.is_plan);
     state.running.retain(|running| running.run_id != run_id);
     let reply =
         state.plans.iter().find(|(_, plan)| plan.run_ids.iter().any(|id| id == run_id)).map(|(reply, _)| *reply);
     let Some(reply) = reply else {
+        // Of a plan that was cancelled or failed in another part: there is nobody to tell, and no row.
+        if was_plan {
+            return;
+        }
         match result {
             Ok(finished) => effects.push(Effect::Publish(Event::RunFinished(Box::new(finished.run)))),
             Err(message) => {

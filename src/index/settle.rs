@@ -57,6 +57,11 @@ pub(super) fn park(
     name: Option<&[u8]>,
     reason: Option<Reason>,
 ) -> Result<()> {
+    if name.is_none() {
+        // Met once more when what moved is listed again.
+        db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name IS NULL")?
+            .execute(params![run.number, directory_id])?;
+    }
     db.prepare_cached(
         "INSERT INTO temp.parked (run, directory_id, parent_id, name, path, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -68,7 +73,9 @@ pub(super) fn park(
 pub(super) fn unpark(db: &Connection, run: &RunContext, directory_id: i64) -> Result<()> {
     for sql in [
         "DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name IS NOT NULL",
-        "DELETE FROM temp.parked WHERE run = ?1 AND parent_id = ?2 AND name IS NULL",
+        // A mount that is gone or another one is met at its own place, not in the listing of its parent.
+        "DELETE FROM temp.parked WHERE run = ?1 AND parent_id = ?2 AND name IS NULL
+         AND (reason IS NULL OR reason = 'emptied')",
     ] {
         db.prepare_cached(sql)?.execute(params![run.number, directory_id])?;
     }

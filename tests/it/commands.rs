@@ -220,3 +220,56 @@ fn help_completions_and_manual_pages_name_every_command() {
     assert!(default.contains("full_every = \"24h\""), "{default}");
     assert!(world.ok(&["config", "show"]).out.contains("max_removed_percent = 50"));
 }
+
+#[test]
+fn what_was_cancelled_inside_a_new_directory_becomes_no_other_directorys_record() {
+    let world = World::with(&["first"]);
+    for directory in ["new", "other"] {
+        world.put(&format!("{directory}/"));
+        for number in 0..4 {
+            world.put(&format!("{directory}/small{number}"));
+            fs::File::create(world.path(&format!("{directory}/large{number}"))).unwrap().set_len(3 << 30).unwrap();
+        }
+    }
+    let child = world.command(&["sync"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while world.sqlite("SELECT count(*) FROM files") == "1" {}
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    child.wait_with_output().unwrap();
+    let orphans = "SELECT count(*) FROM files WHERE directory_id NOT IN (SELECT id FROM directories)";
+    assert_eq!(world.sqlite(orphans), "0");
+    fs::remove_dir_all(world.path("new")).unwrap();
+    fs::remove_dir_all(world.path("other")).unwrap();
+    world.put("aa/a1=1");
+    world.ok(&["sync", "--accept-removals"]);
+    world.assert_in_step();
+}
+
+#[test]
+fn a_full_disk_fails_the_run_with_its_name_and_leaves_a_true_index() {
+    let world = World::empty();
+    for number in 0..12_000 {
+        world.put(&format!("d{}/a-file-with-a-rather-long-name-{number}", number % 40));
+    }
+    fs::create_dir(&world.data).unwrap();
+    let script = "
+        mount -t tmpfs -o size=1200k none $DATA
+        mkdir $TREE/../small; echo 1 > $TREE/../small/x; $WK --data-dir $DATA repo add $TREE/../small --quiet
+        $WK --data-dir $DATA repo add $TREE --no-sync --quiet
+        $WK --data-dir $DATA sync tree --plan > /dev/null 2> planned && echo planned || echo plan $?
+        sqlite3 $DATA/index.db 'SELECT count(*) FROM files'
+        $WK --data-dir $DATA sync tree 2> said && exit 9 || echo code $?
+        cat said >&2
+        mount -o remount,size=60m $DATA
+        $WK --data-dir $DATA sync tree; $WK --data-dir $DATA files tree | wc -l
+        sqlite3 $DATA/index.db 'PRAGMA integrity_check'
+    ";
+    let Some(said) = super::world::in_mount_namespace("a_full_disk", &world, script) else { return };
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out.contains("plan 1\n1\ntree: full sync failed")
+            && said.out.contains("code 1\n")
+            && said.out.contains("\n12000\nok"),
+        "{said:?}"
+    );
+    assert!(said.err.contains("full") && !said.err.contains("bug"), "{said:?}");
+}

@@ -111,3 +111,17 @@ open('disk.img', 'wb').write(data)\"
         assert!(said.out.contains(expected), "{expected}: {said:?}");
     }
 }
+
+#[test]
+fn good_content_under_another_name_inherits_no_damage() {
+    let world = damaged();
+    world.exits(5, &["sync", "--kind", "verify"]);
+    std::fs::remove_file(world.path("other/copy")).unwrap();
+    world.exits(5, &["sync"]);
+    std::fs::remove_file(world.path("photo")).unwrap();
+    world.put("restored=good");
+    world.ok(&["sync"]);
+    assert_eq!(world.last_changes(), ["moved photo -> restored"]);
+    assert_eq!(world.json(&["damage"]).len(), 0);
+    world.assert_in_step();
+}

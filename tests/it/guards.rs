@@ -238,3 +238,28 @@ fn a_nested_mount_that_is_gone_emptied_or_another_one_removes_nothing() {
         assert!(said.out.contains(expected), "{expected}: {said:?}");
     }
 }
+
+#[test]
+fn another_disk_at_a_mount_point_does_not_reach_the_records_below_it() {
+    let world = World::empty();
+    fs::create_dir(world.path("disk")).unwrap();
+    world.put("local/x");
+    let script = "
+        mount -t tmpfs one $TREE/disk; mkdir $TREE/disk/photos; for i in 1 2 3 4; do echo one $i > $TREE/disk/photos/$i; done
+        $WK --data-dir $DATA repo add $TREE --quiet
+        $WK --data-dir $DATA files tree --format sha256sum | sort > before
+        cp -p $TREE/disk/photos/1 $TREE/local/copy
+        umount $TREE/disk; mkdir $TREE/disk/photos; echo below > $TREE/disk/photos/1
+        for kind in full incremental verify; do
+            $WK --data-dir $DATA sync --kind $kind && exit 9 || echo $kind $?
+        done
+        mount -t tmpfs two $TREE/disk; mkdir $TREE/disk/photos; echo two > $TREE/disk/photos/1
+        for kind in incremental verify full; do
+            $WK --data-dir $DATA sync --kind $kind && exit 9 || echo $kind $?
+        done
+        $WK --data-dir $DATA files tree --format sha256sum | grep -v local/copy | sort > after
+        cmp before after && echo same
+    ";
+    let Some(said) = in_mount_namespace("another_disk_at_a_mount_point", &world, script) else { return };
+    assert!(said.out.ends_with("same\n") && said.out.matches(" 4\n").count() == 6, "{said:?}");
+}

@@ -200,3 +200,28 @@ fn a_rule_or_a_hash_that_changes_reaches_the_index_at_the_next_sync() {
     world.sync(&["--kind", "incremental", "--since", "1ms"]);
     world.assert_in_step();
 }
+
+#[test]
+fn several_new_paths_below_one_new_directory_are_looked_at_once() {
+    let world = World::empty();
+    world.put("2026/11/30.md");
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--date-pattern", "%Y/%m/%d.md"]);
+    ["2026/12/01.md", "2026/12/02.md", "2026/12-x", "2026/12.md"].iter().for_each(|file| world.put(file));
+    let run = world.sync(&["tree", "--from", "2026-12-01", "--to", "2026-12-03"]);
+    assert_eq!((&run["outcome"], &run["files_added"]), (&json!("completed"), &json!(2)));
+    world.sync(&[
+        "tree",
+        "--path",
+        "2026/12",
+        "--path",
+        "2026/12-x",
+        "--path",
+        "2026/12/01.md",
+        "--path",
+        "2026/12.md",
+    ]);
+    world.assert_in_step();
+    fs::remove_dir_all(world.path("2026")).unwrap();
+    world.ok(&["sync", "tree", "--accept-removals", "--path", "2026/12/01.md"]);
+    assert_eq!(world.index().len(), 0, "the directory that held it is gone, and was looked for");
+}

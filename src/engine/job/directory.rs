@@ -88,9 +88,6 @@ impl Worker {
         };
         let target = self.recognise_moved(target, &directory)?;
         if let Some((known, reason)) = self.mount_changed(&target, mount.as_deref())? {
-            if shared.relisting.load(Relaxed) {
-                return Ok(());
-            }
             self.sink.push(Op::Park {
                 directory_id: known.id,
                 parent_id: known.parent_id,
