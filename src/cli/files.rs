@@ -17,7 +17,8 @@ use crate::wire::FileJson;
 pub fn run(context: &mut Context, args: &Files) -> Result<Verdict> {
     let reader = context.places.existing_reader()?;
     let repository = reader.repository(&args.name)?;
-    let pattern = args.glob.as_deref().map(PathPattern::parse).transpose().map_err(CliError::Usage)?;
+    let pattern = args.glob.as_deref().map(PathPattern::parse).transpose();
+    let pattern = pattern.map_err(|error| CliError::Usage(error.to_string()))?;
     let format = match args.format {
         Some(format) => format,
         None if context.out.json => FileFormat::Json,

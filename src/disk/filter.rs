@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::domain::repository::{Selection, TYPES};
 use crate::domain::show::show;
@@ -208,19 +208,43 @@ impl Filter {
     }
 }
 
-fn add_glob(set: &mut GlobSetBuilder, glob: &str) -> Result<(), FilterError> {
-    let anchored = match glob.strip_prefix('/') {
+fn add_glob(set: &mut GlobSetBuilder, pattern: &str) -> Result<(), FilterError> {
+    set.add(glob(pattern)?);
+    Ok(())
+}
+
+/// Makes a pattern ready: without `/` it matches names at any depth, with one it is anchored at the root. Endings (`*.jpg`)
+/// match in either case, as cameras write them.
+fn glob(pattern: &str) -> Result<Glob, FilterError> {
+    let anchored = match pattern.strip_prefix('/') {
         Some(rest) => rest.to_owned(),
-        None if glob.contains('/') => glob.to_owned(),
-        None => format!("**/{glob}"),
+        None if pattern.contains('/') => pattern.to_owned(),
+        None => format!("**/{pattern}"),
     };
-    let wrong = |reason: String| FilterError::Glob { glob: glob.to_owned(), reason };
-    if glob.is_empty() {
+    let wrong = |reason: String| FilterError::Glob { glob: pattern.to_owned(), reason };
+    if pattern.is_empty() {
         return Err(wrong("it is empty".to_owned()));
     }
-    let built = GlobBuilder::new(&anchored).literal_separator(true).case_insensitive(glob.starts_with("*.")).build();
-    set.add(built.map_err(|error| wrong(error.kind().to_string()))?);
-    Ok(())
+    let built = GlobBuilder::new(&anchored).literal_separator(true).case_insensitive(pattern.starts_with("*.")).build();
+    built.map_err(|error| wrong(error.kind().to_string()))
+}
+
+/// One pattern for paths, read as those of a selection are.
+#[derive(Clone, Debug)]
+pub struct PathPattern(GlobMatcher);
+
+impl PathPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// When it cannot be understood.
+    pub fn parse(pattern: &str) -> Result<PathPattern, FilterError> {
+        glob(pattern).map(|glob| PathPattern(glob.compile_matcher()))
+    }
+
+    pub fn matches(&self, path: &[u8]) -> bool {
+        self.0.is_match(OsStr::from_bytes(path))
+    }
 }
 
 #[cfg(test)]
@@ -296,6 +320,14 @@ mod tests {
         );
         let named = Selection { include: vec![".config/**".into(), "*.bak".into()], ..Selection::default() };
         check(named, &[("", ".config", true, None), (".config", "a", false, None), ("", "a.bak", false, None)]);
+    }
+
+    #[test]
+    fn a_pattern_for_paths_is_read_as_those_of_a_selection() {
+        let matches = |glob: &str, path: &str| PathPattern::parse(glob).unwrap().matches(path.as_bytes());
+        assert!(matches("*.md", "a/b.MD") && matches("a/*.md", "a/b.md") && matches("/b.md", "b.md"));
+        assert!(!matches("/b.md", "a/b.md") && !matches("a/*.md", "a/c/b.md"));
+        assert!(PathPattern::parse("[").is_err());
     }
 
     #[test]

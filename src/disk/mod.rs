@@ -10,7 +10,7 @@ mod listing;
 mod root;
 
 pub use count::{Counted, count};
-pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts};
+pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts, PathPattern};
 pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch, hash_bytes};
 pub use listing::{Entry, EntryKind, Listing};
 pub use root::{Directory, Identity, OwnFiles, Root, RootError};

@@ -38,17 +38,6 @@ impl Stamp {
         self.inode == other.inode && (self.born_ns == other.born_ns || self.born_ns == 0 || other.born_ns == 0)
     }
 
-    /// Tells whether a file with this stamp is provably the one that had `old`, under another name.
-    ///
-    /// A rename moves ctime and nothing else. Without a birth time the inode number may have been reused: no proof.
-    pub fn is_moved_from(&self, old: &Stamp) -> bool {
-        self.born_ns != 0
-            && self.born_ns == old.born_ns
-            && self.inode == old.inode
-            && self.size_bytes == old.size_bytes
-            && self.mtime_ns == old.mtime_ns
-    }
-
     /// Returns the later of both times: when the content or the inode changed last, as far as `stat` tells.
     pub fn newest_ns(&self) -> i64 {
         self.mtime_ns.max(self.ctime_ns)
@@ -139,13 +128,5 @@ mod tests {
         let stamp = Stamp { ctime_ns: 4_000_000_000, mtime_ns: 4_000_000_000, ..Stamp::default() };
         assert!(stamp.is_racy(5_900_000_000));
         assert!(!stamp.is_racy(6_100_000_000));
-    }
-
-    #[test]
-    fn a_reused_inode_number_is_no_proof_of_a_move() {
-        let old = Stamp { size_bytes: 3, mtime_ns: 7, ctime_ns: 7, inode: 9, born_ns: 7 };
-        assert!(Stamp { ctime_ns: 8, ..old }.is_moved_from(&old));
-        assert!(!Stamp { ctime_ns: 8, born_ns: 8, ..old }.is_moved_from(&old));
-        assert!(!Stamp { born_ns: 0, ..old }.is_moved_from(&Stamp { born_ns: 0, ..old }));
     }
 }

@@ -287,16 +287,21 @@ fn move_directory(
     add_tally(db, run.number, &Tally { moved: files, ..Tally::default() })
 }
 
+/// Both are written out: put together anew for each row, they cost 0.3 s a million.
+const INSERT_FILE: &str = "INSERT INTO files (directory_id, name, size_bytes, mtime_ns, ctime_after_mtime_ns, \
+    born_before_ctime_ns, inode, sha256, flags, generation, created_ms, updated_after_created_ms, \
+    hashed_after_created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
+const PUT_FILE: &str = "INSERT INTO files (directory_id, name, size_bytes, mtime_ns, ctime_after_mtime_ns, \
+    born_before_ctime_ns, inode, sha256, flags, generation, created_ms, updated_after_created_ms, \
+    hashed_after_created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+    ON CONFLICT (directory_id, name) DO UPDATE SET size_bytes = ?3, mtime_ns = ?4, ctime_after_mtime_ns = ?5, \
+    born_before_ctime_ns = ?6, inode = ?7, sha256 = ?8, flags = ?9, generation = ?10, created_ms = ?11, \
+    updated_after_created_ms = ?12, hashed_after_created_ms = ?13";
+
 /// Writes one file's row and, for a possible move, remembers it until the run settles.
 ///
 /// Returns the size of the record that it replaces; `None` if there was none.
 pub(super) fn write_file(db: &Connection, run: &RunContext, row: &FileRow) -> Result<Option<i64>> {
-    const COLUMNS: &str = "INSERT INTO files (directory_id, name, size_bytes, mtime_ns, ctime_after_mtime_ns, \
-        born_before_ctime_ns, inode, sha256, flags, generation, created_ms, updated_after_created_ms, \
-        hashed_after_created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    const UPDATE: &str = "ON CONFLICT (directory_id, name) DO UPDATE SET size_bytes = ?3, mtime_ns = ?4, \
-        ctime_after_mtime_ns = ?5, born_before_ctime_ns = ?6, inode = ?7, sha256 = ?8, flags = ?9, generation = ?10, \
-        created_ms = ?11, updated_after_created_ms = ?12, hashed_after_created_ms = ?13";
     let (record, stamp) = (&row.record, &row.record.stamp);
     let values = params![
         row.directory_id,
@@ -314,15 +319,14 @@ pub(super) fn write_file(db: &Connection, run: &RunContext, row: &FileRow) -> Re
         record.hashed_ms.map(|hashed| hashed.wrapping_sub(record.created_ms)),
     ];
     // A new row needs one step in the tree; only for others it is asked what they replace.
-    let is_inserted =
-        row.is_new && db.prepare_cached(&format!("{COLUMNS} ON CONFLICT DO NOTHING"))?.execute(values)? == 1;
+    let is_inserted = row.is_new && db.prepare_cached(INSERT_FILE)?.execute(values)? == 1;
     let replaced = match is_inserted {
         true => None,
         false => {
             let sql = "SELECT size_bytes FROM files WHERE directory_id = ?1 AND name = ?2";
             let size = db.prepare_cached(sql)?.query_row(params![row.directory_id, row.name], |row| row.get(0));
             let size = size.optional()?;
-            db.prepare_cached(&format!("{COLUMNS} {UPDATE}"))?.execute(values)?;
+            db.prepare_cached(PUT_FILE)?.execute(values)?;
             size
         }
     };

@@ -34,7 +34,8 @@ enum Proof {
 }
 
 impl Writer {
-    /// Pairs what is gone with what arrived by inode, birth time, size and time: proof enough to read nothing.
+    /// Pairs what is gone with what arrived by inode, birth time, size and time: proof enough to read nothing. A rename
+    /// moves ctime and nothing else; without a birth time the inode number may have been reused, which proves nothing.
     ///
     /// Drops what was parked and has been moved as a whole directory meanwhile. Returns the number of moves.
     ///

@@ -166,6 +166,16 @@ fn a_copy_whose_original_is_deleted_is_a_move_by_content() {
 }
 
 #[test]
+fn a_file_with_several_names_is_read_once() {
+    let world = World::empty();
+    world.put("a=content");
+    (0..5).for_each(|number| fs::hard_link(world.path("a"), world.path(&format!("link{number}"))).unwrap());
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
+    assert_eq!(world.json(&["history"])[0]["bytes_hashed"], 7);
+    world.assert_in_step();
+}
+
+#[test]
 fn a_hard_link_is_a_file_of_its_own_and_no_move() {
     let world = World::with(&["a=1"]);
     world.sync(&[]);

@@ -202,6 +202,7 @@ impl Comparison<'_> {
             name: known.name.to_vec(),
             stamp: entry.stamp,
             is_symlink,
+            is_linked: entry.is_linked,
             known: Some(known.record()?),
         });
         Ok(())
@@ -264,7 +265,13 @@ impl Comparison<'_> {
             };
             found.newest_ns = found.newest_ns.max(entry.stamp.newest_ns());
             if self.shared.is_first {
-                found.to_read.push(ToRead { name: name.to_vec(), stamp: entry.stamp, is_symlink, known: None });
+                found.to_read.push(ToRead {
+                    name: name.to_vec(),
+                    stamp: entry.stamp,
+                    is_symlink,
+                    is_linked: entry.is_linked,
+                    known: None,
+                });
                 continue;
             }
             let now_ms = clock::wall().0;

@@ -14,7 +14,7 @@ use crate::domain::path::join;
 use crate::domain::problem::Class;
 use crate::domain::record::{Flags, Record, Sha256, Stamp};
 use crate::engine::clock;
-use crate::index::{Arrival, Batch, FileRow, Op, Result};
+use crate::index::{Batch, FileRow, Op, Result};
 
 /// A record read again so long after its stamp was first seen is trusted, even if the stamp lies in the future.
 const RACY_OVER_AFTER_MS: i64 = 2_000;
@@ -52,7 +52,7 @@ impl Watch for Watching<'_> {
 }
 
 /// What reading one file came to.
-enum Reading {
+pub(super) enum Reading {
     /// Not read on purpose: a symlink, or a repository without hashes.
     Stamp(Stamp),
     Content {
@@ -88,7 +88,14 @@ impl Worker {
     }
 
     fn read_one(&mut self, opened: &Opened, file: ToRead) -> Result<()> {
-        let reading = self.read(&opened.directory, &file.name, &file.stamp, file.is_symlink)?;
+        let known = if file.is_linked { self.shared.linked.find(&file.stamp) } else { None };
+        let reading = match known {
+            Some((hashed, started_ns)) => Reading::Content { hashed, started_ns },
+            None => self.read(&opened.directory, &file.name, &file.stamp, file.is_symlink)?,
+        };
+        if let (true, Reading::Content { hashed, started_ns }) = (file.is_linked, &reading) {
+            self.shared.linked.keep(hashed, *started_ns);
+        }
         let (stamp, content, started_ns) = match reading {
             Reading::Stamp(stamp) => (stamp, None, None),
             Reading::Content { hashed, started_ns } => (hashed.stamp, Some(hashed.sha256), Some(started_ns)),
@@ -131,7 +138,13 @@ impl Worker {
     }
 
     /// Reads one file, if it is one that is read.
-    fn read(&mut self, directory: &Directory, name: &[u8], stamp: &Stamp, is_symlink: bool) -> Result<Reading> {
+    pub(super) fn read(
+        &mut self,
+        directory: &Directory,
+        name: &[u8],
+        stamp: &Stamp,
+        is_symlink: bool,
+    ) -> Result<Reading> {
         if is_symlink || !self.shared.spec.hashing {
             return Ok(Reading::Stamp(*stamp));
         }
@@ -300,66 +313,6 @@ impl Worker {
             change,
             is_arrival: false,
         })));
-    }
-
-    /// Reads what has arrived and is no proven move. Its change is written when the run has settled.
-    pub(super) fn read_arrivals(&mut self, arrivals: Vec<Arrival>) -> Result<()> {
-        let mut open: Option<(Vec<u8>, Directory)> = None;
-        for arrival in arrivals {
-            if self.shared.is_cancelled() || self.shared.has_failed() {
-                break;
-            }
-            let is_symlink = arrival.record.flags.has(Flags::SYMLINK);
-            if is_symlink || !self.shared.spec.hashing {
-                continue;
-            }
-            self.shared.context.progress.set_current(&arrival.directory);
-            if open.as_ref().is_none_or(|(path, _)| *path != arrival.directory) {
-                open = self.shared.root.directory(&arrival.directory).ok().map(|d| (arrival.directory.clone(), d));
-            }
-            // Gone again: the next run sees it, and the record says that it is unread.
-            let Some((_, directory)) = &open else { continue };
-            self.read_arrival(directory, arrival)?;
-            self.sink.flush_if_full()?;
-        }
-        Ok(())
-    }
-
-    fn read_arrival(&mut self, directory: &Directory, arrival: Arrival) -> Result<()> {
-        let old = &arrival.record;
-        match self.read(directory, &arrival.name, &old.stamp, false)? {
-            Reading::Content { hashed, started_ns } => {
-                if self.shared.open_problems.in_directory(&arrival.directory).contains(&arrival.name) {
-                    self.sink.push(Op::CloseProblem { path: join(&arrival.directory, &arrival.name) });
-                }
-                let is_final = self.shared.arrivals_are_final.load(Relaxed);
-                let record = Record {
-                    stamp: hashed.stamp,
-                    sha256: Some(hashed.sha256),
-                    flags: old
-                        .flags
-                        .without(Flags::UNREAD)
-                        .set(Flags::ARRIVAL, !is_final)
-                        .set(Flags::RACY, hashed.stamp.is_racy(started_ns)),
-                    hashed_ms: Some(started_ns.div_euclid(1_000_000)),
-                    ..old.clone()
-                };
-                self.sink.push(Op::File(Box::new(FileRow {
-                    directory_id: arrival.directory_id,
-                    name: arrival.name,
-                    record,
-                    is_new: false,
-                    change: None,
-                    is_arrival: false,
-                })));
-            }
-            Reading::Problem(class, message) => {
-                self.sink.problem(join(&arrival.directory, &arrival.name), class, message);
-                self.sink.push(Op::Trouble { directory_id: arrival.directory_id });
-            }
-            Reading::Stamp(_) | Reading::Vanished | Reading::Cancelled => {}
-        }
-        Ok(())
     }
 }
 

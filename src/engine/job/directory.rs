@@ -55,6 +55,8 @@ pub(super) struct ToRead {
     pub name: Vec<u8>,
     pub stamp: Stamp,
     pub is_symlink: bool,
+    /// Other names lead to the same file: read once, it is read for all of them.
+    pub is_linked: bool,
     pub known: Option<Record>,
 }
 

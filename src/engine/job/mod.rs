@@ -3,9 +3,11 @@
 //!
 //! Every kind of run is this same job over another set of directories.
 
+mod arrivals;
 mod comparison;
 mod content;
 mod directory;
+mod linked;
 mod mounts;
 mod open_run;
 mod opened;

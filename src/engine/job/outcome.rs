@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
+use super::linked::Linked;
 use super::mounts::Mounts;
 use super::open_run::{Ending, OpenRun};
 use super::settle::{Settled, settle};
@@ -91,6 +92,7 @@ fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> 
         open_problems: reader.open_problem_paths(spec.repository.id)?,
         is_first: spec.repository.seen_generation == 0,
         adopts_mounts: known.is_none() || spec.accept_removals,
+        linked: Linked::default(),
         moved: Mutex::new(Vec::new()),
         vanished: AtomicU64::new(0),
         verified_bytes: AtomicU64::new(0),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::directory::Target;
+use super::linked::Linked;
 use super::mounts::Mounts;
 use super::stack::Stack;
 use crate::disk::{Filter, LeftOutCounts, OwnFiles, Root};
@@ -83,6 +84,7 @@ pub(super) struct Shared {
     pub identity: String,
     /// The library was moved to another place: every file is read and compared once.
     pub reads_all: bool,
+    pub linked: Linked,
     /// Directories that were found at another place: the one who finds them looks at everything below.
     pub moved: Mutex<Vec<MovedDirectory>>,
     /// Directories or files that went away between being listed and being looked at.

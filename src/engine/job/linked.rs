@@ -1,0 +1,32 @@
+//! Hard links: a file with several names is read once in a run, and its hash serves all of them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::disk::Hashed;
+use crate::domain::record::{Sha256, Stamp};
+
+/// Files that are kept in mind: 100,000 take 10 MB. Beyond that a file is read once a name, which is only slower.
+const MOST: usize = 100_000;
+
+/// What was read of files with several names, by inode and stamp.
+#[derive(Debug, Default)]
+pub(super) struct Linked(Mutex<HashMap<Stamp, (Sha256, i64)>>);
+
+impl Linked {
+    /// Returns what was read of the file with this very stamp, and when its reading began.
+    pub fn find(&self, stamp: &Stamp) -> Option<(Hashed, i64)> {
+        // Without a birth time an inode number may stand for a file of another file system below the same root.
+        let known = self.0.lock().expect("no one panics while holding this lock");
+        let (sha256, started_ns) = known.get(stamp).filter(|_| stamp.born_ns != 0)?;
+        Some((Hashed { sha256: *sha256, stamp: *stamp }, *started_ns))
+    }
+
+    /// Keeps what was read.
+    pub fn keep(&self, hashed: &Hashed, started_ns: i64) {
+        let mut known = self.0.lock().expect("no one panics while holding this lock");
+        if known.len() < MOST {
+            known.insert(hashed.stamp, (hashed.sha256, started_ns));
+        }
+    }
+}
