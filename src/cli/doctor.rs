@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
 use super::output::Tone;
-use crate::domain::amount::{age, bytes, count, plural};
+use crate::domain::amount::{bytes, count, plural};
 use crate::domain::run::Outcome;
 use crate::engine::{self, machine};
 use crate::index::{IndexError, Reader};
@@ -96,10 +96,9 @@ fn look_at_index(context: &Context, reader: &Reader, checks: &mut Vec<Check>) ->
         plural(repositories.len() as u64, "repository", "repositories")
     );
     checks.push(check("records", State::Ok, message, json!({ "rows": files, "by_type": kinds })));
-    let now = engine::now();
     for repository in &repositories {
         let message = match repository.seen_at {
-            Some(at) => format!("{}: compared with its tree to the end {} ago", repository.name, age(now.since_ms(at))),
+            Some(at) => format!("{}: compared with its tree to the end, {}", repository.name, at.local()),
             None => format!("{}: never compared with its tree to the end", repository.name),
         };
         let value = json!({

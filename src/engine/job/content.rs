@@ -19,6 +19,9 @@ use crate::index::{Batch, FileRow, Op, Result};
 /// A record read again so long after its stamp was first seen is trusted, even if the stamp lies in the future.
 const RACY_OVER_AFTER_MS: i64 = 2_000;
 
+/// From this size on a file is shown by name while it is read.
+const SHOWN_FROM_BYTES: i64 = 64 << 20;
+
 /// Watches a reading: counts it, stops it, and keeps the points from which a large one can go on.
 struct Watching<'a> {
     shared: &'a Arc<Shared>,
@@ -89,6 +92,10 @@ impl Worker {
 
     fn read_one(&mut self, opened: &Opened, file: ToRead) -> Result<()> {
         let known = if file.is_linked { self.shared.linked.find(&file.stamp) } else { None };
+        // A small file is gone before anyone has read its name; a large one is what is waited for.
+        if file.stamp.size_bytes > SHOWN_FROM_BYTES {
+            self.shared.context.progress.set_current(&join(&opened.path, &file.name));
+        }
         let reading = match known {
             Some((hashed, started_ns)) => Reading::Content { hashed, started_ns },
             None => self.read(&opened.directory, &file.name, &file.stamp, file.is_symlink)?,
