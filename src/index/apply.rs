@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::changes::insert_change;
-use super::{Result, known, problems, settle};
+use super::{IndexError, Result, known, problems, settle};
 use crate::domain::change::Change;
 use crate::domain::guard::Reason;
 use crate::domain::problem::Problem;
@@ -251,6 +251,13 @@ fn move_directory(
 ) -> Result<()> {
     let run = &batch.run;
     let Some(stored) = known::path_of_directory(db, id)? else { return Ok(()) };
+    let taken = "SELECT EXISTS (SELECT 1 FROM directories WHERE repository_id = ?1 AND path = ?2 AND id <> ?3)";
+    if db.prepare_cached(taken)?.query_row(params![run.repository.0, new_path, id], |row| row.get(0))? {
+        let path = crate::domain::show::show(new_path);
+        return Err(IndexError::Unstable(format!(
+            "{path} was renamed again and again while it was looked at; sync again"
+        )));
+    }
     let (from, to) = crate::domain::path::below(&stored);
     let files: i64 = db
         .prepare_cached(

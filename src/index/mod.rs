@@ -20,6 +20,7 @@ mod settings;
 mod settle;
 mod stats;
 mod status;
+mod twins;
 mod writer;
 
 pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
@@ -59,6 +60,9 @@ pub enum IndexError {
     Stopped { class: Class, message: String },
     #[error("{0}")]
     Invalid(String),
+    /// The tree changed faster than it could be looked at.
+    #[error("{0}")]
+    Unstable(String),
 }
 
 impl IndexError {
@@ -76,6 +80,7 @@ impl IndexError {
             IndexError::Open { .. } => Class::Io,
             IndexError::Foreign(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
             IndexError::Invalid(_) => Class::Config,
+            IndexError::Unstable(_) => Class::Unstable,
             IndexError::Stopped { class, .. } => *class,
             IndexError::Setting(_) => Class::Internal,
         }

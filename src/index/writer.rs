@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::apply::{Batch, RunContext, apply};
+use super::twins::Twins;
 use super::{IndexError, Result, connection, settle};
 use crate::domain::problem::Class;
 
@@ -137,6 +138,7 @@ fn stopped() -> IndexError {
 }
 
 fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &Failed) {
+    let mut twins = Twins::default();
     let mut next = receiver.recv().ok();
     while let Some(message) = next.take() {
         let followed_by = match message {
@@ -144,7 +146,7 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
                 call(db);
                 None
             }
-            Message::Batch(batch) => gather(db, batch, receiver, batch_size, failed),
+            Message::Batch(batch) => gather(db, &mut twins, batch, receiver, batch_size, failed),
         };
         next = followed_by.or_else(|| receiver.recv().ok());
     }
@@ -154,6 +156,7 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
 /// that call. If it cannot be written, every run in it has failed, and no later row of theirs may stand without it.
 fn gather(
     db: &mut Db,
+    twins: &mut Twins,
     first: Batch,
     receiver: &Receiver<Message>,
     batch_size: usize,
@@ -167,11 +170,12 @@ fn gather(
         let begun_ms = first.at_ms;
         let mut rows = 0;
         let mut next = Some(first);
-        while let Some(batch) = next.take() {
+        while let Some(mut batch) = next.take() {
             let is_full = batch.at_ms.saturating_sub(begun_ms) >= LONGEST_TRANSACTION.as_millis() as i64;
             if !has_failed(batch.run.number) {
                 runs.insert(batch.run.number);
                 rows += batch.len();
+                twins.resolve(transaction, &mut batch)?;
                 apply(transaction, &batch)?;
             }
             if is_full || rows >= batch_size {
