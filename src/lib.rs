@@ -76,6 +76,10 @@
 //!   finds nothing writes nothing, and a killed run leaves nothing to clean up.
 //! - **A directory's move** is found where it arrives (inode and birth time of a known directory whose old place is
 //!   empty) and costs two updates, however much is in it. **A file's move** is found when the run settles.
+//! - **One row serves a directory that was met twice** at one path, as happens while it is renamed under a run: the writer
+//!   lets later rows go to the one that stands ([`index`], `twins`).
+//! - **What is held stays held** until it returns or someone decides, however the shares move: the guard is asked about
+//!   new removals only, and counts the held ones in.
 //! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
 //! - **ctime and birth time** are stored as distances from mtime and ctime: mostly 0 to 5 bytes instead of 8.
 //! - **A directory's row holds its whole path.** Views are a plain join, a subtree is a range, a move is one update.

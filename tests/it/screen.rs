@@ -20,11 +20,15 @@ struct Screen {
 
 impl Screen {
     fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
-        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
-        let pty = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(BINARY);
         command.args(["--data-dir", world.data.to_str().unwrap()]);
         command.args(args);
+        Screen::spawn(world, command, environment)
+    }
+
+    fn spawn(world: &World, mut command: CommandBuilder, environment: &[(&str, &str)]) -> Screen {
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pty = native_pty_system().openpty(size).unwrap();
         command.env("TERM", "xterm-256color");
         command.env("HOME", world.temp.path());
         command.env("LANG", "C.UTF-8");
@@ -82,6 +86,9 @@ impl Screen {
         while let Ok(bytes) = self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
             self.parser.process(&bytes);
             self.bytes.extend(bytes);
+        }
+        if Instant::now() >= until {
+            self.child.kill().unwrap();
         }
         self.child.wait().unwrap().exit_code()
     }
@@ -174,4 +181,70 @@ fn a_lost_terminal_ends_the_screen_and_not_the_work() {
     child.wait().unwrap();
     let run = &world.json(&["history"])[0];
     assert_eq!(run["outcome"], "completed", "{run}");
+}
+
+/// Set in the child of the next test: which thread panics.
+const PANIC: &str = "WATCHKEEPER_TEST_PANIC";
+
+#[test]
+fn a_panic_of_any_thread_leaves_a_terminal_that_can_be_used() {
+    // Called once more by itself, in a pseudo-terminal: there it shows the screen and panics.
+    if let Ok(which) = std::env::var(PANIC) {
+        return show_and_panic(&which);
+    }
+    for which in ["worker", "screen"] {
+        let world = World::with(&["a"]);
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        let name = "screen::a_panic_of_any_thread_leaves_a_terminal_that_can_be_used";
+        command.args(["--exact", name, "--nocapture", "--test-threads=1"]);
+        let environment = [(PANIC, which), ("WATCHKEEPER_TEST_DATA", world.data.to_str().unwrap())];
+        let mut screen = Screen::spawn(&world, command, &environment);
+        screen.wait_for("in sync");
+        std::fs::write(world.data.join("go"), "").unwrap();
+        if which == "worker" {
+            screen.wait_for("planted panic");
+            assert!(screen.parser.screen().alternate_screen(), "the screen goes on and says so");
+            screen.press("q");
+        }
+        screen.end();
+        screen.assert_restored();
+        let sent = String::from_utf8_lossy(&screen.bytes).into_owned();
+        assert!(sent.contains("\u{1b}[?1049h") && sent.contains("planted panic"), "{which}: {sent:?}");
+    }
+}
+
+fn show_and_panic(which: &str) {
+    use watchkeeper::engine::{Engine, Options};
+    let data_directory = std::path::PathBuf::from(std::env::var_os("WATCHKEEPER_TEST_DATA").unwrap());
+    let index_path = data_directory.join("index.db");
+    let go = data_directory.join("go");
+    let config = watchkeeper::config::Config::default();
+    let engine = Engine::start(Options { data_directory, config, counts_ahead: false }).unwrap();
+    let options = watchkeeper::tui::Options {
+        index_path,
+        theme: watchkeeper::tui::Theme::Auto,
+        ascii: false,
+        hosts_engine: true,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let shown = runtime.block_on(async {
+        let handle = engine.handle.clone();
+        if which == "worker" {
+            tokio::task::spawn_blocking(move || {
+                while !go.exists() {}
+                panic!("planted panic")
+            });
+        } else {
+            // Runs on the screen's own thread, whenever that waits.
+            tokio::spawn(async move {
+                while !go.exists() {
+                    tokio::task::yield_now().await;
+                }
+                panic!("planted panic")
+            });
+        }
+        watchkeeper::tui::run(options, handle).await
+    });
+    assert_eq!(shown.is_ok(), which == "worker", "{shown:?}");
+    engine.stop();
 }
