@@ -115,7 +115,7 @@ impl Follower<'_> {
                 }
             }
             Event::Ended => self.waiting.clear(),
-            Event::RunQueued(_) | Event::RunStarted(_) | Event::Changed => {}
+            Event::RunQueued(_) | Event::RunStarted(_) | Event::Live(_) | Event::Changed => {}
         }
         Ok(())
     }

@@ -114,7 +114,7 @@ async fn wait_for_end(session: &Session) -> Result<Verdict> {
             Event::RunLost { run_id, .. } => busy.retain(|known| *known != run_id),
             Event::RunQueued(run) => busy.push(run.run_id),
             Event::Ended => busy.clear(),
-            Event::RunStarted(_) | Event::Progress(_) | Event::Changed => continue,
+            Event::RunStarted(_) | Event::Progress(_) | Event::Live(_) | Event::Changed => continue,
         }
         if busy.is_empty() {
             return Ok(Verdict::default());

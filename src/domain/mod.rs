@@ -4,6 +4,7 @@ pub mod amount;
 pub mod change;
 pub mod date_pattern;
 pub mod guard;
+pub mod hint;
 pub mod moment;
 pub mod path;
 pub mod problem;

@@ -10,10 +10,43 @@ use super::run::{Kind, Outcome};
 pub enum Engine {
     /// None runs for this index: nobody looks.
     Absent,
-    /// One runs, so that what is due will be done.
+    /// One runs, and knows of nothing that is not in the index.
     Idle,
+    /// One runs, and something waits to be looked at, or nothing proves that all is seen.
+    Behind,
     /// One runs, and a run of this repository is going on.
     Working,
+}
+
+/// How a repository's changes are noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WatchMode {
+    /// Every directory is watched.
+    Inotify,
+    /// Some directories could not be watched, and are polled.
+    Mixed,
+    /// None is watched, all are polled: a network file system.
+    Polling,
+    /// Nobody looks: turned off, paused, or no engine runs.
+    #[default]
+    Off,
+}
+
+impl WatchMode {
+    pub const ALL: [WatchMode; 4] = [WatchMode::Inotify, WatchMode::Mixed, WatchMode::Polling, WatchMode::Off];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WatchMode::Inotify => "inotify",
+            WatchMode::Mixed => "mixed",
+            WatchMode::Polling => "polling",
+            WatchMode::Off => "off",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<WatchMode> {
+        WatchMode::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
 }
 
 /// Returns the first state that applies, in the contract's order.
@@ -35,7 +68,7 @@ pub fn state_of(status: &IndexStatus, engine: Engine) -> State {
         State::Damaged
     } else if status.new_problems > 0 {
         State::Partial
-    } else if status.repository.seen_at.is_none() || last.is_some_and(is_cut_off) {
+    } else if status.repository.seen_at.is_none() || last.is_some_and(is_cut_off) || engine == Engine::Behind {
         State::Pending
     } else if engine == Engine::Idle {
         State::InSync

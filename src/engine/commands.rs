@@ -81,7 +81,11 @@ impl Desk {
             Command::AcknowledgeProblems { problem_ids } => {
                 self.writer.acknowledge(problem_ids, clock::wall().0).map_err(index_failed).map(done)
             }
-            Command::Sync(_) | Command::Cancel { .. } | Command::Shutdown => {
+            Command::Sync(_)
+            | Command::Cancel { .. }
+            | Command::Shutdown
+            | Command::Scheduler(_)
+            | Command::Configure(_) => {
                 Err(Refusal::new("failed", "the engine sent this command the wrong way; this is a bug"))
             }
         };

@@ -6,7 +6,7 @@ use super::protocol::{Answer, Command, Event, Refusal, Snapshot};
 
 /// A command and where its answer goes.
 #[derive(Debug)]
-pub(super) enum Call {
+pub enum Call {
     Command(Command, oneshot::Sender<Answer>),
     Snapshot(oneshot::Sender<Snapshot>),
 }
@@ -27,6 +27,18 @@ pub struct Subscription {
 }
 
 impl Handle {
+    /// Makes a handle of a channel whose other end answers every call, and of one that brings the events.
+    pub fn over(calls: mpsc::Sender<Call>, events: broadcast::Sender<Event>) -> Handle {
+        Handle { calls, events }
+    }
+
+    /// Asks what only the engine knows; `None` when it has ended.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (sender, answer) = oneshot::channel();
+        self.calls.send(Call::Snapshot(sender)).await.ok()?;
+        answer.await.ok()
+    }
+
     /// Sends a command and waits for its answer.
     pub async fn send(&self, command: Command) -> Answer {
         let (sender, answer) = oneshot::channel();

@@ -22,6 +22,6 @@ mod update;
 pub use clock::wall as now;
 #[cfg(test)]
 pub(crate) use handle::FakeEngine;
-pub use handle::{Handle, Subscription};
+pub use handle::{Call, Handle, Subscription};
 pub use lock::{LockError, is_running};
 pub use shell::{Engine, EngineError, Options};

@@ -5,10 +5,13 @@
 
 use std::path::PathBuf;
 
+use crate::config::Config;
+use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::report::{Run, StoredChange};
 use crate::domain::repository::Settings;
 use crate::domain::run::{Kind, Trigger};
+use crate::domain::status::WatchMode;
 
 /// How many changes a plan shows one by one.
 pub const PLAN_CHANGES: u64 = 1000;
@@ -52,8 +55,21 @@ pub enum Command {
     AcknowledgeProblems {
         problem_ids: Vec<i64>,
     },
+    /// Starts or stops the schedule, or changes it; kept over restarts.
+    Scheduler(SchedulerCommand),
+    /// Takes over a config that was read anew. Only the process that hosts the engine can send it.
+    Configure(Box<Config>),
     /// Cancels everything, closes the index and ends the engine.
     Shutdown,
+}
+
+/// What is done to the schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchedulerCommand {
+    Start,
+    Stop,
+    /// `key` and `value` as a person writes them: `full_every`, `12h`. An empty value goes back to the config's.
+    Set(Vec<(String, String)>),
 }
 
 /// A repository to be added.
@@ -178,6 +194,8 @@ pub enum Event {
         run_id: String,
         message: String,
     },
+    /// What only the engine knows of one repository is another now. Not sent for `true_as_of` alone.
+    Live(Box<Live>),
     /// Repositories were added, changed or removed, or something was decided: read again.
     Changed,
     /// The engine has ended; nothing comes any more.
@@ -189,6 +207,58 @@ pub enum Event {
 pub struct Snapshot {
     pub queued: Vec<QueuedRun>,
     pub running: Vec<RunProgress>,
+    /// By name.
+    pub live: Vec<Live>,
+    pub scheduler: SchedulerStatus,
+}
+
+impl Snapshot {
+    /// Returns what is known of one repository.
+    pub fn live_of(&self, repository: &str) -> Option<&Live> {
+        self.live.iter().find(|live| live.repository == repository)
+    }
+}
+
+/// What only the engine knows of one repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    pub repository: String,
+    pub watch_mode: WatchMode,
+    pub watched_directories: u64,
+    /// Directories that could not be watched, and are polled.
+    pub unwatched_directories: u64,
+    /// Places that wait to be looked at or are being looked at.
+    pub pending_hints: u64,
+    /// Proven by the watcher; `None`: what the index says holds.
+    pub true_as_of: Option<Timestamp>,
+    /// Why `true_as_of` does not move on: a sentence for people.
+    pub behind: Option<String>,
+    /// Its root is not there: no run starts until it returns.
+    pub is_missing: bool,
+    /// By time.
+    pub next_runs: Vec<NextRun>,
+}
+
+/// A run that the schedule will start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextRun {
+    pub repository: String,
+    pub kind: Kind,
+    pub at: Timestamp,
+}
+
+/// The schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchedulerStatus {
+    pub running: bool,
+    /// `startup`, `full_every`, ... as they are in force without a repository's own settings.
+    pub settings: Vec<(String, String)>,
+    /// By time.
+    pub next: Vec<NextRun>,
+    /// Since the engine started.
+    pub runs_started: u64,
+    /// Due runs that were not started, as one like them was going on or the root was missing.
+    pub runs_skipped: u64,
 }
 
 /// How far a run is.

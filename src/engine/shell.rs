@@ -180,7 +180,7 @@ impl Shell {
             Call::Snapshot(sender) => {
                 let running = self.jobs.values().map(sample_of).collect();
                 // Who asked has gone meanwhile: nobody misses it.
-                let _unheard = sender.send(Snapshot { queued: self.state.queued(), running });
+                let _unheard = sender.send(Snapshot { queued: self.state.queued(), running, ..Snapshot::default() });
                 true
             }
             Call::Command(Command::Sync(request), sender) => {

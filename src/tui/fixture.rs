@@ -69,7 +69,7 @@ pub fn read_selected(state: &mut State) {
 /// Runs of `photos` and a waiting one of `mail`.
 pub fn sync(state: &mut State) {
     let queued = QueuedRun { repository: "mail".to_owned(), run_id: "01Q".to_owned(), kind: Kind::Full, joined: false };
-    let snapshot = Snapshot { queued: vec![queued], running: vec![progress("photos")] };
+    let snapshot = Snapshot { queued: vec![queued], running: vec![progress("photos")], ..Snapshot::default() };
     tell(state, Msg::Engine(Event::Snapshot(snapshot)));
 }
 

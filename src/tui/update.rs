@@ -103,6 +103,8 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             state.warn(&message, None);
             read_all(state)
         }
+        // Shown by the status pane of a later issue.
+        Event::Live(_) => Vec::new(),
         Event::Changed => read_all(state),
         Event::Ended => engine_ended(state),
     };
