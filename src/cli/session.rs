@@ -19,7 +19,7 @@ impl Session {
     pub fn start(context: &Context, counts_ahead: bool) -> Result<Session> {
         let config = context.places.config()?;
         let data_directory = context.places.make_data_directory()?;
-        let engine = Engine::start(Options { data_directory, config, counts_ahead })?;
+        let engine = Engine::start(Options { data_directory, config, counts_ahead, resident: false })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Session { engine, runtime })
     }

@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 pub mod estimate;
 mod handle;
+pub mod hooks;
 mod instance;
 mod job;
 mod lock;

@@ -36,6 +36,8 @@ pub struct Options {
     pub config: Config,
     /// A first run counts ahead, as someone looks at its progress.
     pub counts_ahead: bool,
+    /// It stays: watches and keeps the schedule. Otherwise it only does what it is asked for.
+    pub resident: bool,
 }
 
 /// Why no engine runs.

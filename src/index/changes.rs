@@ -55,7 +55,24 @@ impl Reader {
     ) -> Result<()> {
         read_changes(&self.connection, filter, &mut report)
     }
+
+    /// Returns a page of a run's changes: those whose id is greater than `after`, each with its id, by id.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn changes_of_run(&self, run: i64, after: i64, limit: u64) -> Result<Vec<(i64, StoredChange)>> {
+        let sql = format!("{SELECT} WHERE c.run = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![run, after, limit as i64], |row| Ok((row.get(12)?, change(row)?)))?;
+        rows.map(|row| Ok(row?)).collect()
+    }
 }
+
+/// As [`change`] reads it, with the id behind.
+const SELECT: &str =
+    "SELECT u.run_id, r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
+            c.new_size_bytes, c.old_sha256, c.new_sha256, c.note, c.id
+     FROM changes c JOIN repositories r ON r.id = c.repository_id JOIN runs u ON u.number = c.run";
 
 pub(super) fn read_changes(
     db: &Connection,
@@ -75,10 +92,7 @@ pub(super) fn read_changes(
     add("c.at_ms >= ?", filter.since.map(|since| Box::new(since.0) as Box<dyn ToSql>));
     add("c.verdict = ?", filter.verdict.map(|verdict| Box::new(verdict.as_str()) as Box<dyn ToSql>));
     let sql = format!(
-        "SELECT u.run_id, r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
-                c.new_size_bytes, c.old_sha256, c.new_sha256, c.note
-         FROM changes c JOIN repositories r ON r.id = c.repository_id JOIN runs u ON u.number = c.run
-         WHERE {} ORDER BY c.id LIMIT {}",
+        "{SELECT} WHERE {} ORDER BY c.id LIMIT {}",
         conditions.join(" AND "),
         filter.limit.map_or(-1, |limit| limit as i64)
     );

@@ -10,7 +10,7 @@ mod run;
 
 pub use file::FileJson;
 pub use finding::{ChangeJson, CheckJson, DamageJson, HeldJson, ProblemJson};
-pub use repository::{RepositoryJson, StatsJson, StatusExtra, StatusJson};
+pub use repository::{NewsJson, RepositoryJson, StatsJson, StatusExtra, StatusJson};
 pub use run::{LogJson, ProgressJson, RunJson};
 
 use crate::domain::moment::Timestamp;

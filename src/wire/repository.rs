@@ -7,6 +7,25 @@ use crate::domain::moment::Timestamp;
 use crate::domain::report::{IndexStatus, KindStatus, Repository, Stats};
 use crate::domain::repository::State;
 
+/// What a `notify` hook gets on its standard input.
+#[derive(Debug, Serialize)]
+pub struct NewsJson<'a> {
+    repository: &'a str,
+    path: String,
+    path_b64: Option<String>,
+    state: &'static str,
+    previous_state: &'static str,
+    message: Option<&'a str>,
+}
+
+impl<'a> NewsJson<'a> {
+    /// Shapes the news that a repository went from the first state into the second.
+    pub fn new(repository: &'a str, path: &[u8], (from, to): (State, State), message: Option<&'a str>) -> NewsJson<'a> {
+        let (path, path_b64) = path::split(path);
+        NewsJson { repository, path, path_b64, state: to.as_str(), previous_state: from.as_str(), message }
+    }
+}
+
 /// One line of `repo list --json` and `repo show --json`.
 #[derive(Debug, Serialize)]
 pub struct RepositoryJson {

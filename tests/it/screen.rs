@@ -219,7 +219,7 @@ fn show_and_panic(which: &str) {
     let index_path = data_directory.join("index.db");
     let go = data_directory.join("go");
     let config = watchkeeper::config::Config::default();
-    let engine = Engine::start(Options { data_directory, config, counts_ahead: false }).unwrap();
+    let engine = Engine::start(Options { data_directory, config, counts_ahead: false, resident: false }).unwrap();
     let options = watchkeeper::tui::Options {
         index_path,
         theme: watchkeeper::tui::Theme::Auto,
