@@ -85,6 +85,8 @@ pub enum Command {
     Stats(Stats),
     /// Looks over database, watches, space and clock
     Doctor,
+    /// The engine without a screen, in the foreground, for systemd: watches, keeps the schedule
+    Daemon,
     /// Settings: in force, where they live, defaults
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,12 +1,14 @@
 //! The command line: parses, wires the rooms together, prints, and says how it ended. The composition root.
 
 mod args;
+mod daemon;
 mod doctor;
 mod exit;
 mod files;
 mod findings;
 mod follow;
 mod history;
+mod log;
 mod open;
 mod output;
 mod places;
@@ -24,6 +26,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, ConfigCommand};
 use exit::{CliError, Result, Verdict};
+use log::Log;
 use output::Output;
 use places::Places;
 
@@ -31,6 +34,7 @@ use places::Places;
 pub(crate) struct Context {
     out: Output,
     places: Places,
+    log: Log,
 }
 
 /// Runs the program and returns its exit code; the only caller is `main`.
@@ -40,9 +44,11 @@ pub fn run() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let result = check_first_word(&cli).and_then(|()| Places::find(&cli.globals)).and_then(|places| {
-        start_log(&cli, &places)?;
-        let mut context = Context { out: Output::new(&cli.globals), places };
-        let verdict = dispatch(&mut context, cli)?;
+        let log = log::start(&cli, &places)?;
+        let mut context = Context { out: Output::new(&cli.globals), places, log };
+        let ended = dispatch(&mut context, cli);
+        context.log.end();
+        let verdict = ended?;
         context.out.flush()?;
         Ok(verdict)
     });
@@ -71,6 +77,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Why(why) => why::run(context, &why),
         Command::Stats(stats) => stats::run(context, &stats),
         Command::Doctor => doctor::run(context),
+        Command::Daemon => daemon::run(context),
         Command::Config(command) => config(context, command),
         Command::Completions { shell } => completions(context, shell),
         Command::Man { directory } => man(context, &directory),
@@ -158,38 +165,4 @@ fn report(error: &CliError) {
         ),
         CliError::Failed { message, hint } => output::error(message, hint.as_deref()),
     }
-}
-
-/// Sends the log to standard error, or to a file: when one is named, and when a screen is up.
-fn start_log(cli: &Cli, places: &Places) -> Result<()> {
-    use tracing_subscriber::EnvFilter;
-    let level = match (cli.globals.quiet, cli.globals.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, _) => "debug",
-    };
-    let filter = std::env::var("WATCHKEEPER_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
-    let has_screen = cli.command.is_none() && output::is_interactive();
-    let file = match (&cli.globals.log_file, has_screen) {
-        (Some(file), _) => Some(file.clone()),
-        (None, true) => Some(places.make_data_directory()?.join("watchkeeper.log")),
-        (None, false) => None,
-    };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(false);
-    let started = match file {
-        Some(path) => {
-            use std::os::unix::fs::OpenOptionsExt;
-            let file = std::fs::File::options()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| CliError::failed(format!("log file {}: {error}", path.display())))?;
-            builder.with_writer(std::sync::Mutex::new(file)).try_init()
-        }
-        None => builder.with_writer(output::log_target).without_time().try_init(),
-    };
-    started.map_err(|error| CliError::failed(format!("the log cannot be started: {error}")))
 }

@@ -1,6 +1,8 @@
 //! The only place that prints: answers to standard output, everything else to standard error.
 
 use std::io::{BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use serde::Serialize;
 
@@ -169,6 +171,14 @@ pub fn progress_target() -> indicatif::ProgressDrawTarget {
 /// Returns where the log goes while no file takes it: standard error.
 pub fn log_target() -> std::io::Stderr {
     std::io::stderr()
+}
+
+/// Tells whether standard error goes straight to systemd's journal, by the rule of systemd.exec(5): the variable names
+/// its device and inode.
+pub fn is_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() else { return false };
+    std::fs::File::from(stderr).metadata().is_ok_and(|found| named == format!("{}:{}", found.dev(), found.ino()))
 }
 
 /// Asks a yes-or-no question on the terminal; anything but a clear yes, or no terminal, is no.

@@ -1,7 +1,10 @@
-//! An engine for the time of one command: without watcher and schedule, in this process.
+//! An engine in this process: for the time of one command, or one that stays.
+
+use std::path::PathBuf;
 
 use super::Context;
 use super::exit::{CliError, Result};
+use crate::config::Config;
 use crate::engine::protocol::{Answer, Command};
 use crate::engine::{Engine, Handle, Options};
 
@@ -12,14 +15,36 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the engine.
+    /// Starts an engine that only does what it is asked for.
     ///
     /// # Errors
     /// When another one has the data directory, or the config or the index is not in order.
     pub fn start(context: &Context, counts_ahead: bool) -> Result<Session> {
+        Session::with(context, |data_directory, config| Options {
+            data_directory,
+            config,
+            counts_ahead,
+            resident: false,
+        })
+    }
+
+    /// Starts an engine that watches and keeps the schedule.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub fn start_resident(context: &Context) -> Result<Session> {
+        Session::with(context, |data_directory, config| Options {
+            data_directory,
+            config,
+            // Someone may look on at any time.
+            counts_ahead: true,
+            resident: true,
+        })
+    }
+
+    fn with(context: &Context, options: impl FnOnce(PathBuf, Config) -> Options) -> Result<Session> {
         let config = context.places.config()?;
-        let data_directory = context.places.make_data_directory()?;
-        let engine = Engine::start(Options { data_directory, config, counts_ahead, resident: false })?;
+        let engine = Engine::start(options(context.places.make_data_directory()?, config))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Session { engine, runtime })
     }
@@ -39,8 +64,8 @@ impl Session {
         }
     }
 
-    /// Ends the engine and waits for it.
-    pub fn end(self) {
-        self.engine.stop();
+    /// Ends the engine and waits for it. Returns whether it ended in order.
+    pub fn end(self) -> bool {
+        self.engine.stop()
     }
 }

@@ -57,6 +57,11 @@ impl Handle {
         answer.blocking_recv().unwrap_or_else(|_| Answer::Refused(ended()))
     }
 
+    /// Waits until the engine has ended, in order or by a panic.
+    pub async fn ended(&self) {
+        self.calls.closed().await;
+    }
+
     /// Starts to listen.
     pub fn subscribe(&self) -> Subscription {
         Subscription { handle: self.clone(), receiver: self.events.subscribe(), needs_snapshot: true }
@@ -68,12 +73,14 @@ impl Subscription {
     pub async fn next(&mut self) -> Event {
         loop {
             if self.needs_snapshot {
-                self.needs_snapshot = false;
                 let (sender, answer) = oneshot::channel();
                 if self.handle.calls.send(Call::Snapshot(sender)).await.is_err() {
                     return Event::Ended;
                 }
-                return answer.await.map_or(Event::Ended, Event::Snapshot);
+                let answer = answer.await;
+                // Not before: who stops waiting for it here gets it the next time.
+                self.needs_snapshot = false;
+                return answer.map_or(Event::Ended, Event::Snapshot);
             }
             match self.receiver.recv().await {
                 Ok(event) => return event,

@@ -97,13 +97,16 @@ impl Engine {
         Ok(Engine { handle, thread })
     }
 
-    /// Ends the engine: cancels what runs, closes the index, waits until all is done.
-    pub fn stop(self) {
+    /// Ends the engine: cancels what runs, closes the index, waits until all is done. Returns whether it ended in order:
+    /// a panic of its thread is a bug, and logged.
+    pub fn stop(self) -> bool {
         // Refused only if it has ended already.
         let _ended = self.handle.send_blocking(Command::Shutdown);
-        if self.thread.join().is_err() {
+        let ended = self.thread.join();
+        if ended.is_err() {
             tracing::error!("the engine's thread panicked; this is a bug");
         }
+        ended.is_ok()
     }
 }
 

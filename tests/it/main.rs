@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod daemon;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod guards;

@@ -1,0 +1,238 @@
+//! `watchkeeper daemon`: the engine without a screen, in the foreground, as a service manager wants it.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::Context;
+use super::exit::{CliError, Result, Verdict};
+use super::follow::describe;
+use super::session::Session;
+use crate::domain::amount::plural;
+use crate::domain::report::Run;
+use crate::domain::run::{Kind, Outcome, Tally};
+use crate::domain::show::show;
+use crate::engine::protocol::{Answer, Command, Event};
+use crate::engine::{Handle, Subscription};
+
+/// Runs that are told to stop do so within this time; what remains of five seconds is for closing the index.
+const RUNS_STOP_WITHIN: Duration = Duration::from_secs(4);
+/// An engine that does not answer for so long does not hold up the signals.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How often the log says what it held back.
+const COUNT_UP_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the command until a signal ends it.
+pub fn run(context: &Context) -> Result<Verdict> {
+    let session = Session::start_resident(context)?;
+    let directory = context.places.make_data_directory()?;
+    let shown = show(directory.as_os_str().as_encoded_bytes());
+    tracing::info!("watchkeeper {} has started, data directory {shown}", env!("CARGO_PKG_VERSION"));
+    let mut daemon = Daemon::new(context, session.handle().clone());
+    if !session.runtime.block_on(daemon.serve())? {
+        // Waiting for its thread would be waiting for them. Killed as well, the index would be behind, never wrong.
+        let seconds = RUNS_STOP_WITHIN.as_secs();
+        return Err(CliError::failed(format!(
+            "a run did not stop within {seconds} s; it will be closed as interrupted"
+        )));
+    }
+    if !session.end() {
+        return Err(CliError::failed("the engine has ended by itself; this is a bug, and the log says where"));
+    }
+    tracing::info!("watchkeeper has stopped");
+    Ok(Verdict::default())
+}
+
+struct Daemon<'a> {
+    context: &'a Context,
+    handle: Handle,
+    repositories: usize,
+    waiting: BTreeSet<String>,
+    running: BTreeSet<String>,
+    /// As it was told last.
+    status: String,
+}
+
+impl Daemon<'_> {
+    fn new(context: &Context, handle: Handle) -> Daemon<'_> {
+        let (waiting, running) = Default::default();
+        Daemon { context, handle, repositories: 0, waiting, running, status: String::new() }
+    }
+
+    /// Serves until a signal or the engine's end. Returns whether the engine has stopped.
+    async fn serve(&mut self) -> Result<bool> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut events = self.handle.subscribe();
+        // The engine's first answer: it is ready.
+        self.hear(events.next().await);
+        tell(&[NotifyState::Ready]);
+        tokio::spawn(keep_watchdog(self.handle.clone()));
+        let mut minute = interval(COUNT_UP_EVERY);
+        let handle = self.handle.clone();
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => self.reload().await,
+                event = events.next() => match event {
+                    Event::Ended => return Ok(true),
+                    event => self.hear(event),
+                },
+                // It panicked, and no event says so; whoever waits for its thread learns of it.
+                () = handle.ended() => return Ok(true),
+                _ = minute.tick() => self.context.log.count_up(),
+            }
+        }
+        Ok(self.stop(&mut events).await)
+    }
+
+    /// Cancels everything, and returns whether it has ended in time.
+    async fn stop(&mut self, events: &mut Subscription) -> bool {
+        tell(&[NotifyState::Stopping]);
+        tracing::info!("watchkeeper is stopping");
+        let handle = self.handle.clone();
+        let mut stopped = pin!(timeout(RUNS_STOP_WITHIN, handle.send(Command::Shutdown)));
+        loop {
+            tokio::select! {
+                biased;
+                // How each run ended is said before the answer.
+                event = events.next() => match event {
+                    Event::Ended => return stopped.await.is_ok(),
+                    event => self.hear(event),
+                },
+                answer = &mut stopped => return answer.is_ok(),
+            }
+        }
+    }
+
+    /// Reads the config again. A wrong one is refused, and the old one stays.
+    async fn reload(&mut self) {
+        // The service manager waits for the end of what began at this moment.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!(%error, "the monotonic clock cannot be read"),
+        }
+        match self.take_over_config().await {
+            Ok(()) => tracing::info!("the config was read again"),
+            Err(reason) => tracing::error!("the config was not taken over, the old one stays: {reason}"),
+        }
+        tell(&[NotifyState::Ready]);
+    }
+
+    async fn take_over_config(&self) -> std::result::Result<(), String> {
+        let config =
+            crate::config::Config::load(&self.context.places.config_file).map_err(|error| error.to_string())?;
+        let answer = timeout(ANSWERS_WITHIN, self.handle.send(Command::Configure(Box::new(config)))).await;
+        match answer.map_err(|_| "the engine does not answer".to_owned())? {
+            Answer::Refused(refusal) => Err(refusal.message),
+            Answer::Accepted(_) | Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) => Ok(()),
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Snapshot(snapshot) => {
+                self.waiting = snapshot.queued.into_iter().map(|run| run.run_id).collect();
+                self.running = snapshot.running.into_iter().map(|run| run.run_id).collect();
+                self.count_repositories();
+            }
+            Event::RunQueued(run) => {
+                self.waiting.insert(run.run_id);
+            }
+            Event::RunStarted(run) => {
+                self.waiting.remove(&run.run_id);
+                self.running.insert(run.run_id);
+            }
+            Event::RunFinished(run) => {
+                self.forget(&run.run_id);
+                log_end(&run);
+            }
+            Event::RunLost { run_id, message } => {
+                self.forget(&run_id);
+                tracing::warn!("a run was lost: {message}");
+            }
+            Event::Changed => self.count_repositories(),
+            Event::Progress(_) | Event::Live(_) | Event::Ended => return,
+        }
+        self.tell_status();
+    }
+
+    fn forget(&mut self, run_id: &str) {
+        self.waiting.remove(run_id);
+        self.running.remove(run_id);
+    }
+
+    fn count_repositories(&mut self) {
+        let reader = self.context.places.existing_reader();
+        match reader.and_then(|reader| Ok(reader.repositories()?.len())) {
+            Ok(count) => self.repositories = count,
+            Err(error) => tracing::debug!(?error, "the repositories cannot be counted"),
+        }
+    }
+
+    fn tell_status(&mut self) {
+        let mut status = format!(
+            "{}, {} running",
+            plural(self.repositories as u64, "repository", "repositories"),
+            self.running.len()
+        );
+        if !self.waiting.is_empty() {
+            status.push_str(&format!(", {} waiting", self.waiting.len()));
+        }
+        if status != self.status {
+            tell(&[NotifyState::Status(&status)]);
+            self.status = status;
+        }
+    }
+}
+
+/// Tells the service manager that the engine lives, as long as it answers.
+async fn keep_watchdog(handle: Handle) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut half = interval(limit / 2);
+    half.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        half.tick().await;
+        match timeout(limit / 2, handle.snapshot()).await {
+            Ok(Some(_)) => tell(&[NotifyState::Watchdog]),
+            Ok(None) => return,
+            Err(_) => tracing::error!("the engine has not answered for {} s", limit.as_secs() / 2),
+        }
+    }
+}
+
+/// Tells the service manager; without one, nobody.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
+/// Says in one line what a run did.
+fn log_end(run: &Run) {
+    let mut line = describe(run, 0).swap_remove(0);
+    if let Some(message) = &run.error_message {
+        line.push_str(&format!(": {message}"));
+    }
+    // One repository's runs do not hold back those of another, nor those that succeed the one that fails.
+    let cause = format!("{} {} {:?}", run.repository, run.kind.as_str(), run.outcome);
+    match run.outcome {
+        Some(Outcome::Failed) => tracing::error!(cause, "{line}"),
+        Some(Outcome::Held | Outcome::Partial | Outcome::Interrupted) => tracing::warn!(cause, "{line}"),
+        Some(Outcome::Completed) if run.kind == Kind::Realtime && has_found_nothing(&run.tally) => {
+            tracing::debug!(cause, "{line}");
+        }
+        Some(Outcome::Completed | Outcome::Cancelled) | None => tracing::info!(cause, "{line}"),
+    }
+}
+
+fn has_found_nothing(tally: &Tally) -> bool {
+    tally.added + tally.updated + tally.removed + tally.moved + tally.damaged == 0
+}

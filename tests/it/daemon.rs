@@ -1,0 +1,181 @@
+//! The daemon as its service manager and its log see it.
+
+use super::world::World;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Far more than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// More than any machine reads while a test goes on; it takes no space.
+const ENDLESS_BYTES: u64 = 4 << 40;
+
+struct Daemon {
+    child: Child,
+    /// What a service manager reads.
+    told: UnixDatagram,
+    log: PathBuf,
+}
+
+impl Daemon {
+    fn start(world: &World, environment: &[(&str, &str)]) -> Daemon {
+        let socket = world.temp.path().join("notify");
+        drop(fs::remove_file(&socket));
+        let told = UnixDatagram::bind(&socket).unwrap();
+        told.set_read_timeout(Some(DEADLINE)).unwrap();
+        let log = world.temp.path().join("log");
+        let file = File::create(&log).unwrap();
+        let journal = format!("{}:{}", file.metadata().unwrap().dev(), file.metadata().unwrap().ino());
+        let mut command = world.command(&["daemon"]);
+        command.env_remove("JOURNAL_STREAM").env("NOTIFY_SOCKET", socket).stderr(file);
+        for (name, value) in environment {
+            command.env(name, if *value == "the log" { journal.as_str() } else { value });
+        }
+        Daemon { child: command.spawn().unwrap(), told, log }
+    }
+
+    fn ready(world: &World) -> Daemon {
+        let daemon = Daemon::start(world, &[]);
+        daemon.wait_for("READY=1");
+        daemon
+    }
+
+    /// Waits until the service manager is told this, and returns the whole message.
+    #[track_caller]
+    fn wait_for(&self, what: &str) -> String {
+        let mut buffer = [0; 4096];
+        loop {
+            let Ok(length) = self.told.recv(&mut buffer) else { panic!("{what} was never told; log:\n{}", self.log()) };
+            let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if message.lines().any(|line| line.starts_with(what)) {
+                return message;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it and returns its exit code and log.
+    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+        self.signal(signal);
+        let code = self.child.wait().unwrap().code();
+        (code, self.log())
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It has mostly ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Waits until a question to the index has this answer.
+#[track_caller]
+fn wait_until(world: &World, sql: &str, answer: &str) {
+    let began = Instant::now();
+    while world.sqlite(sql) != answer {
+        assert!(began.elapsed() < DEADLINE, "{sql} is {}, not {answer}", world.sqlite(sql));
+    }
+}
+
+/// A tree whose first sync does not end while a test goes on.
+fn endless() -> World {
+    let world = World::empty();
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--no-sync"]);
+    File::create(world.path("endless")).unwrap().set_len(ENDLESS_BYTES).unwrap();
+    world
+}
+
+#[test]
+fn a_daemon_says_that_it_is_ready_and_ends_in_order() {
+    let world = World::with(&["a=1"]);
+    for signal in [Signal::TERM, Signal::INT] {
+        let daemon = Daemon::start(&world, &[]);
+        let status = daemon.wait_for("STATUS=");
+        assert!(status.starts_with("STATUS=1 repository, "), "{status}");
+        daemon.wait_for("READY=1");
+        daemon.signal(Signal::PIPE);
+        daemon.signal(signal);
+        daemon.wait_for("STOPPING=1");
+        let (code, log) = daemon.end(signal);
+        assert_eq!(code, Some(0), "{log}");
+        let (first, last) = (log.lines().next().unwrap(), log.lines().last().unwrap());
+        assert!(first.starts_with("20") && first.contains("Z  INFO watchkeeper 0."), "{log}");
+        assert!(last.ends_with("watchkeeper has stopped"), "{log}");
+    }
+}
+
+#[test]
+fn a_second_daemon_is_turned_away_and_told_who_has_the_data_directory() {
+    let world = World::with(&["a=1"]);
+    let daemon = Daemon::ready(&world);
+    let said = world.exits(6, &["daemon"]);
+    assert!(said.err.contains(&format!("pid {}", daemon.child.id())), "{said:?}");
+    assert_eq!(daemon.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn the_watchdog_is_fed_while_the_engine_answers() {
+    let world = World::with(&["a=1"]);
+    let daemon = Daemon::start(&world, &[("WATCHDOG_USEC", "100000")]);
+    for _ in 0..3 {
+        daemon.wait_for("WATCHDOG=1");
+    }
+    assert_eq!(daemon.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn a_wrong_config_is_refused_with_its_line_and_the_daemon_goes_on() {
+    let world = World::with(&["a=1"]);
+    let daemon = Daemon::ready(&world);
+    let config = world.temp.path().join(".config/watchkeeper/config.toml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, "[sync]\nfull_every = \"soon\"\n").unwrap();
+    daemon.signal(Signal::HUP);
+    let message = daemon.wait_for("RELOADING=1");
+    assert!(message.contains("\nMONOTONIC_USEC="), "{message}");
+    daemon.wait_for("READY=1");
+    let (code, log) = daemon.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("config.toml:2: sync.full_every"), "{log}");
+    world.exits(2, &["daemon"]);
+}
+
+#[test]
+fn in_the_journal_a_line_has_a_priority_and_no_time() {
+    let world = World::with(&["a=1"]);
+    let daemon = Daemon::start(&world, &[("JOURNAL_STREAM", "the log")]);
+    daemon.wait_for("READY=1");
+    let (_, log) = daemon.end(Signal::TERM);
+    assert!(log.lines().count() > 1 && log.lines().all(|line| line.starts_with("<6>")), "{log}");
+    let daemon = Daemon::start(&world, &[("JOURNAL_STREAM", "1:1")]);
+    daemon.wait_for("READY=1");
+    let (_, log) = daemon.end(Signal::TERM);
+    assert!(!log.contains('<'), "another's journal is none: {log}");
+}
+
+#[test]
+fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
+    let world = endless();
+    let mut sync = world.command(&["sync"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    wait_until(&world, "SELECT count(*) FROM runs WHERE outcome IS NULL", "1");
+    sync.kill().unwrap();
+    sync.wait().unwrap();
+    fs::remove_file(world.path("endless")).unwrap();
+    let daemon = Daemon::ready(&world);
+    assert_eq!(world.sqlite("SELECT outcome FROM runs WHERE number = 1"), "interrupted");
+    let (_, log) = daemon.end(Signal::TERM);
+    assert!(log.contains("WARN runs of an earlier process were cut off"), "{log}");
+}
