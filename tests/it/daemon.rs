@@ -1,12 +1,12 @@
 //! The daemon as its service manager and its log see it.
 
-use super::world::World;
+use super::world::{BINARY, World, said, skipped};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far more than anything here takes.
@@ -178,4 +178,32 @@ fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
     assert_eq!(world.sqlite("SELECT outcome FROM runs WHERE number = 1"), "interrupted");
     let (_, log) = daemon.end(Signal::TERM);
     assert!(log.contains("WARN runs of an earlier process were cut off"), "{log}");
+}
+
+#[test]
+fn the_units_are_in_order_and_keep_their_sandbox() {
+    let test = "the_units_are_in_order_and_keep_their_sandbox";
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        return skipped(test, "no systemd-analyze");
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let analyze = |words: &[&str]| {
+        said(Command::new("systemd-analyze").args(words).env("XDG_RUNTIME_DIR", temp.path()).env("SYSTEMD_COLORS", "0"))
+    };
+    // The most exposure, in tenths. Without user namespaces a user's unit can have no better one.
+    for (source, unit, manager, exposure) in [
+        ("watchkeeper@.service", "watchkeeper@someone.service", "--system", 20),
+        ("watchkeeper.service", "watchkeeper.service", "--user", 65),
+    ] {
+        let source = format!("{}/assets/systemd/{source}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(source).unwrap();
+        assert!(text.contains("ExecStart=/usr/local/bin/watchkeeper daemon\n"), "{text}");
+        let path = temp.path().join(unit);
+        fs::write(&path, text.replace("/usr/local/bin/watchkeeper ", &format!("{BINARY} "))).unwrap();
+        let path = path.to_str().unwrap();
+        let verified = analyze(&["verify", "--man=no", manager, path]);
+        assert!(verified.code == 0 && !verified.err.contains(unit), "{verified:?}");
+        let judged = analyze(&["security", "--offline=yes", &format!("--threshold={exposure}"), path]);
+        assert_eq!(judged.code, 0, "{}\n{}", judged.out, judged.err);
+    }
 }
