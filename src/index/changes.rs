@@ -75,9 +75,9 @@ pub(super) fn read_changes(
     add("c.at_ms >= ?", filter.since.map(|since| Box::new(since.0) as Box<dyn ToSql>));
     add("c.verdict = ?", filter.verdict.map(|verdict| Box::new(verdict.as_str()) as Box<dyn ToSql>));
     let sql = format!(
-        "SELECT u.run_id, r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
+        "SELECT coalesce(u.run_id, ''), r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
                 c.new_size_bytes, c.old_sha256, c.new_sha256, c.note
-         FROM changes c JOIN repositories r ON r.id = c.repository_id JOIN runs u ON u.number = c.run
+         FROM changes c JOIN repositories r ON r.id = c.repository_id LEFT JOIN runs u ON u.number = c.run
          WHERE {} ORDER BY c.id LIMIT {}",
         conditions.join(" AND "),
         filter.limit.map_or(-1, |limit| limit as i64)

@@ -9,16 +9,17 @@ use crate::domain::repository::RepositoryId;
 use crate::domain::run::Tally;
 
 impl Reader {
-    /// Returns sums per repository and kind over the runs that have ended since a moment.
+    /// Returns sums per repository and kind over the runs that have ended and began since a moment. A row of folded runs
+    /// counts as all of them, at the start of the first.
     ///
     /// # Errors
     /// Those of SQLite.
     pub fn stats(&self, repository: Option<RepositoryId>, since: Timestamp) -> Result<Vec<Stats>> {
         let mut statement = self.connection.prepare(
-            "SELECT repository, kind, count(*), sum(outcome = 'completed'), sum(outcome = 'partial'),
+            "SELECT repository, kind, sum(folded), sum(folded * (outcome = 'completed')), sum(outcome = 'partial'),
                     sum(outcome = 'failed'), sum(outcome = 'held'), sum(outcome = 'cancelled'),
-                    sum(outcome = 'interrupted'), max(duration_ms), sum(files_scanned), sum(files_added),
-                    sum(files_updated), sum(files_removed), sum(files_moved), sum(bytes_hashed)
+                    sum(outcome = 'interrupted'), max(duration_ms / folded), sum(files_scanned), sum(files_added),
+                    sum(files_updated), sum(files_removed), sum(files_moved), sum(bytes_hashed), sum(duration_ms)
              FROM runs WHERE outcome IS NOT NULL AND started_ms >= ?2 AND (?1 IS NULL OR repository_id = ?1)
              GROUP BY repository, kind ORDER BY repository, kind",
         )?;
@@ -34,6 +35,7 @@ impl Reader {
                 cancelled: row.get(7)?,
                 interrupted: row.get(8)?,
                 max_ms: row.get(9)?,
+                total_ms: row.get::<_, Option<i64>>(16)?.unwrap_or(0),
                 tally: Tally {
                     scanned: row.get(10)?,
                     added: row.get(11)?,
@@ -56,15 +58,25 @@ impl Reader {
     }
 
     /// Returns the duration that `percent` of the runs stayed at or below (nearest rank).
+    ///
+    /// A row that stands for many runs counts as so many of their mean: left out, the runs that found something would
+    /// seem to be all.
     fn duration_at(&self, entry: &Stats, since: Timestamp, percent: i64) -> Result<Option<i64>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT duration_ms FROM runs WHERE repository = ?1 AND kind = ?2 AND started_ms >= ?3
-             AND outcome IS NOT NULL AND duration_ms IS NOT NULL ORDER BY duration_ms",
+            "SELECT duration_ms / folded, folded FROM runs WHERE repository = ?1 AND kind = ?2 AND started_ms >= ?3
+             AND outcome IS NOT NULL AND duration_ms IS NOT NULL ORDER BY 1",
         )?;
-        let rows = statement.query_map(params![entry.repository, entry.kind, since.0], |row| row.get(0))?;
-        let durations: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
-        let rank = (durations.len() as i64 * percent + 99) / 100;
-        Ok(durations.get((rank - 1).max(0) as usize).copied())
+        let rows = statement
+            .query_map(params![entry.repository, entry.kind, since.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let durations: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+        let mut rank = (durations.iter().map(|(_, runs)| runs).sum::<i64>() * percent + 99) / 100;
+        for (duration_ms, runs) in durations {
+            rank -= runs;
+            if rank <= 0 {
+                return Ok(Some(duration_ms));
+            }
+        }
+        Ok(None)
     }
 
     fn errors_of(&self, entry: &Stats, since: Timestamp) -> Result<Vec<(String, i64)>> {
