@@ -16,6 +16,17 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Returns the news of both.
+    pub fn and(self, other: Verdict) -> Verdict {
+        Verdict {
+            failed: self.failed || other.failed,
+            problems: self.problems || other.problems,
+            held: self.held || other.held,
+            damaged: self.damaged || other.damaged,
+            signal: self.signal.or(other.signal),
+        }
+    }
+
     pub fn code(self) -> u8 {
         match self {
             Verdict { signal: Some(signal), .. } => 128 + signal,

@@ -1,12 +1,14 @@
 //! The command line: parses, wires the rooms together, prints, and says how it ended. The composition root.
 
 mod args;
+mod digest;
 mod doctor;
 mod exit;
 mod files;
 mod findings;
 mod follow;
 mod history;
+mod metrics;
 mod open;
 mod output;
 mod places;
@@ -70,6 +72,8 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Files(files) => files::run(context, &files),
         Command::Why(why) => why::run(context, &why),
         Command::Stats(stats) => stats::run(context, &stats),
+        Command::Digest(digest) => digest::run(context, &digest),
+        Command::Metrics => metrics::run(context),
         Command::Doctor => doctor::run(context),
         Command::Config(command) => config(context, command),
         Command::Completions { shell } => completions(context, shell),

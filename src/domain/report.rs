@@ -233,6 +233,20 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Returns how many runs ended in which way, without those of which there are none.
+    pub fn by_outcome(&self) -> Vec<(Outcome, i64)> {
+        let mut runs = vec![
+            (Outcome::Completed, self.completed),
+            (Outcome::Partial, self.partial),
+            (Outcome::Failed, self.failed),
+            (Outcome::Held, self.held),
+            (Outcome::Cancelled, self.cancelled),
+            (Outcome::Interrupted, self.interrupted),
+        ];
+        runs.retain(|(_, runs)| *runs > 0);
+        runs
+    }
+
     /// Returns the share of runs that reached their end, 0 to 1; `None` without any run.
     pub fn success_rate(&self) -> Option<f64> {
         (self.runs > 0).then(|| (self.completed + self.partial) as f64 / self.runs as f64)

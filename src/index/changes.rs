@@ -70,7 +70,9 @@ pub(super) fn read_changes(
             values.push(value);
         }
     };
-    add("c.repository_id = ?", filter.repository.map(|id| Box::new(id.0) as Box<dyn ToSql>));
+    // By time only where a time is asked for: what comes by the index has to be sorted before the first line shows.
+    let by_repository = if filter.since.is_some() { "c.repository_id = ?" } else { "+c.repository_id = ?" };
+    add(by_repository, filter.repository.map(|id| Box::new(id.0) as Box<dyn ToSql>));
     add("c.run = ?", filter.run.map(|run| Box::new(run) as Box<dyn ToSql>));
     add("c.at_ms >= ?", filter.since.map(|since| Box::new(since.0) as Box<dyn ToSql>));
     add("c.verdict = ?", filter.verdict.map(|verdict| Box::new(verdict.as_str()) as Box<dyn ToSql>));

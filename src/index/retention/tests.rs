@@ -1,7 +1,7 @@
 //! Retention as it acts on generated histories.
 
 use super::*;
-use crate::domain::repository::{RepositoryId, Settings};
+use crate::domain::repository::Settings;
 use crate::domain::run::{Kind, Tally};
 use crate::index::{Reader, RunFilter};
 
@@ -21,7 +21,6 @@ struct World {
     _temp: tempfile::TempDir,
     writer: Writer,
     reader: Reader,
-    repository: RepositoryId,
 }
 
 impl World {
@@ -29,9 +28,9 @@ impl World {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("index.db");
         let writer = Writer::open(&path, 100).unwrap();
-        let repository = writer.add_repository("a", b"/a", &Settings::default(), 0).unwrap();
+        writer.add_repository("a", b"/a", &Settings::default(), 0).unwrap();
         let reader = Reader::open(&path).unwrap().unwrap();
-        let world = World { _temp: temp, writer, reader, repository };
+        let world = World { _temp: temp, writer, reader };
         world.sql(
             "INSERT INTO sync_status (repository_id, kind, created_ms, updated_ms)
                    VALUES (1, 'full', 0, 0), (1, 'incremental', 0, 0), (1, 'realtime', 0, 0)",
