@@ -71,6 +71,8 @@ pub enum Command {
     History(History),
     /// What runs found different
     Changes(Changes),
+    /// What happened, in short: runs, changes by directory, new problems, damage; for a mail in the morning
+    Digest(Digest),
     /// Paths that could not be handled
     Problems(Problems),
     /// Content that changed while size and times did not, and where a good copy is
@@ -83,6 +85,8 @@ pub enum Command {
     Why(Why),
     /// Success, durations and counts over time
     Stats(Stats),
+    /// Numbers for Prometheus, as its text format (for node_exporter's textfile collector)
+    Metrics,
     /// Looks over database, watches, space and clock
     Doctor,
     /// The engine without a screen, in the foreground, for systemd: watches, keeps the schedule
@@ -268,7 +272,7 @@ pub struct History {
     pub kind: Option<String>,
     #[arg(long)]
     pub outcome: Option<String>,
-    /// Only runs that began within this time
+    /// Only runs that began within this time, or since yesterday, today or a day like 2026-11-01
     #[arg(long, value_name = "7d")]
     pub since: Option<String>,
     /// With a run: what it decided and why
@@ -283,12 +287,19 @@ pub struct Changes {
     /// Those of one run, by number or id
     #[arg(long)]
     pub run: Option<String>,
-    /// Only those found within this time
+    /// Only those found within this time, or since yesterday, today or a day like 2026-11-01
     #[arg(long, value_name = "1d")]
     pub since: Option<String>,
     /// added, edited, touched, moved, replaced, removed, damaged or restored
     #[arg(long)]
     pub verdict: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Digest {
+    /// yesterday, today, a length of time like 7d, or a day like 2026-11-01
+    #[arg(long, default_value = "yesterday")]
+    pub since: String,
 }
 
 #[derive(Debug, Args)]

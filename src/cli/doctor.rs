@@ -1,5 +1,7 @@
 //! `doctor`: looks over database, watches, space and clock.
 
+mod coverage;
+
 use serde_json::{Value, json};
 
 use super::Context;
@@ -45,7 +47,12 @@ pub fn run(context: &mut Context) -> Result<Verdict> {
         Err(_) => check("config", State::Fail, "cannot be read; `watchkeeper config show` says why", Value::Null),
     });
     match context.places.reader() {
-        Ok(Some(reader)) => look_at_index(context, &reader, &mut checks)?,
+        Ok(Some(reader)) => {
+            look_at_index(context, &reader, &mut checks)?;
+            if let Ok(config) = &config {
+                coverage::look(&reader, config, engine::now(), &mut checks)?;
+            }
+        }
         Ok(None) => checks.push(check("index", State::Ok, "there is none yet", Value::Null)),
         Err(CliError::Failed { message, hint }) => {
             checks.push(Check { hint, ..check("index", State::Fail, message, Value::Null) });

@@ -16,6 +16,17 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Returns the news of both.
+    pub fn and(self, other: Verdict) -> Verdict {
+        Verdict {
+            failed: self.failed || other.failed,
+            problems: self.problems || other.problems,
+            held: self.held || other.held,
+            damaged: self.damaged || other.damaged,
+            signal: self.signal.or(other.signal),
+        }
+    }
+
     pub fn code(self) -> u8 {
         match self {
             Verdict { signal: Some(signal), .. } => 128 + signal,
@@ -59,7 +70,9 @@ impl CliError {
 impl From<IndexError> for CliError {
     fn from(error: IndexError) -> CliError {
         let hint = match &error {
-            IndexError::Invalid(_) | IndexError::Foreign(_) | IndexError::Newer { .. } => None,
+            IndexError::Invalid(_) | IndexError::Foreign(_) | IndexError::Newer { .. } | IndexError::Older { .. } => {
+                None
+            }
             other => Some(other.class().hint().to_owned()),
         };
         CliError::Failed { message: error.to_string(), hint }

@@ -57,9 +57,20 @@ pub fn run(context: &mut Context, args: &History) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-/// Turns `7d` into the moment so long ago.
+/// Turns `7d` into the moment so long ago; `yesterday`, `today` and `2026-11-01` into the start of that day.
 pub fn since(text: &str) -> Result<Timestamp> {
-    let length = parse_duration(text).map_err(CliError::Usage)?;
+    let today = engine::now().local_midnight();
+    match text {
+        "today" => return Ok(today),
+        // The day before has 23 to 25 hours; a moment before midnight lies in it.
+        "yesterday" => return Ok(Timestamp(today.0 - 1).local_midnight()),
+        _ => {}
+    }
+    if let Ok(date) = text.parse::<chrono::NaiveDate>() {
+        return Ok(Timestamp::of_local_day(date));
+    }
+    let length = parse_duration(text)
+        .map_err(|error| CliError::Usage(format!("{error}; or yesterday, today, or a day like 2026-11-01")))?;
     let milliseconds = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
     Ok(Timestamp(engine::now().0.saturating_sub(milliseconds)))
 }
@@ -85,9 +96,9 @@ fn table(context: &mut Context, runs: &[Run]) -> Result<()> {
                 run.number.to_string().into(),
                 run.started_at.local().into(),
                 Cell::toned(Tone::Bold, run.repository.clone()),
-                run.kind.as_str().into(),
+                kind_of(run).into(),
                 run.trigger.clone().into(),
-                Cell::toned(tone_of(run.outcome), run.outcome.map_or("running", Outcome::as_str)),
+                Cell::toned(tone_of(run.outcome), outcome_of(run)),
                 number(tally.scanned),
                 number(tally.added),
                 number(tally.updated),
@@ -116,6 +127,23 @@ fn table(context: &mut Context, runs: &[Run]) -> Result<()> {
     context.out.table(&columns, &rows)
 }
 
+/// The kind, and how many runs the row stands for.
+fn kind_of(run: &Run) -> String {
+    match run.folded {
+        ..=1 => run.kind.as_str().to_owned(),
+        runs => format!("{} x{}", run.kind.as_str(), count(runs.unsigned_abs())),
+    }
+}
+
+fn outcome_of(run: &Run) -> String {
+    match (run.folded, run.attempt, run.outcome) {
+        (2.., _, _) => "found nothing".to_owned(),
+        (_, _, None) => "running".to_owned(),
+        (_, ..=1, Some(outcome)) => outcome.as_str().to_owned(),
+        (_, attempt, Some(outcome)) => format!("{}, attempt {attempt}", outcome.as_str()),
+    }
+}
+
 fn one(context: &mut Context, reader: &Reader, run: &Run, with_log: bool) -> Result<()> {
     let log = reader.run_log(run.number)?;
     if context.out.json {
@@ -123,15 +151,14 @@ fn one(context: &mut Context, reader: &Reader, run: &Run, with_log: bool) -> Res
         return context.out.object(&if with_log { json.with_log(&log) } else { json });
     }
     let tally = &run.tally;
-    let outcome = run.outcome.map_or("running", Outcome::as_str);
-
+    let took_ms = run.duration_ms.map(i64::unsigned_abs);
     let mut lines = vec![
         ("run", format!("{} ({})", run.number, run.run_id)),
         ("repository", run.repository.clone()),
-        ("kind", format!("{}, asked for by {}", run.kind.as_str(), run.trigger)),
-        ("outcome", outcome.to_owned()),
+        ("kind", format!("{}, asked for by {}", kind_of(run), run.trigger)),
+        ("outcome", outcome_of(run)),
         ("began", run.started_at.local()),
-        ("took", run.duration_ms.map_or("unknown".to_owned(), |ms| took(ms.unsigned_abs()))),
+        ("took", took_ms.map_or("unknown".to_owned(), took)),
         ("looked at", format!("{} files in {} directories", count(tally.scanned.unsigned_abs()), tally.directories)),
         ("read", bytes(tally.bytes_hashed.unsigned_abs())),
         (
@@ -144,6 +171,14 @@ fn one(context: &mut Context, reader: &Reader, run: &Run, with_log: bool) -> Res
         ("problems", tally.problems.to_string()),
         ("instance", run.instance.clone()),
     ];
+    if run.folded > 1 {
+        lines.push(("stands for", format!("{} runs of this day that found nothing; sums of all", run.folded)));
+    }
+    if let Some(id) = &run.retry_of {
+        // The run that failed first may be too old to be kept.
+        let before = reader.run(id).map_or_else(|_| id.clone(), |before| before.number.to_string());
+        lines.push(("tries again", format!("run {before}")));
+    }
     if let Some(message) = &run.error_message {
         let class = run.error_class.as_deref().map(|class| format!(" ({class})")).unwrap_or_default();
         lines.push(("error", format!("{message}{class}")));

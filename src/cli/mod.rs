@@ -2,6 +2,7 @@
 
 mod args;
 mod daemon;
+mod digest;
 mod doctor;
 mod exit;
 mod files;
@@ -9,6 +10,7 @@ mod findings;
 mod follow;
 mod history;
 mod log;
+mod metrics;
 mod open;
 mod output;
 mod places;
@@ -76,6 +78,8 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Files(files) => files::run(context, &files),
         Command::Why(why) => why::run(context, &why),
         Command::Stats(stats) => stats::run(context, &stats),
+        Command::Digest(digest) => digest::run(context, &digest),
+        Command::Metrics => metrics::run(context),
         Command::Doctor => doctor::run(context),
         Command::Daemon => daemon::run(context),
         Command::Config(command) => config(context, command),

@@ -22,7 +22,8 @@ pub fn run(context: &mut Context, args: &Status) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-fn read(context: &Context, name: Option<&str>) -> Result<Vec<(IndexStatus, State)>> {
+/// Returns the status of one repository or of all, with its state.
+pub fn read(context: &Context, name: Option<&str>) -> Result<Vec<(IndexStatus, State)>> {
     let Some(reader) = context.places.reader()? else {
         return match name {
             Some(_) => Err(context.places.existing_reader().err().unwrap_or(CliError::NobodyReads)),
@@ -95,7 +96,8 @@ fn last_run(status: &IndexStatus) -> String {
     format!("{} {} {outcome}", run.number, run.kind.as_str())
 }
 
-fn word(state: State) -> String {
+/// Returns a state as people read it.
+pub fn word(state: State) -> String {
     state.as_str().replace('_', " ")
 }
 
@@ -122,6 +124,21 @@ fn tone_of(state: State) -> Tone {
     }
 }
 
+/// Returns what an exit code has to say of a repository, however old its truth is.
+pub fn verdict_of(status: &IndexStatus, state: State) -> Verdict {
+    Verdict {
+        failed: is_down(state) || (status.repository.seen_at.is_none() && status.repository.paused_at.is_none()),
+        damaged: status.damaged > 0,
+        held: status.undecided > 0,
+        problems: status.new_problems > 0,
+        ..Verdict::default()
+    }
+}
+
+fn is_down(state: State) -> bool {
+    matches!(state, State::Failed | State::Missing)
+}
+
 fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]) -> Result<Verdict> {
     let max_age = args.max_age.as_deref().map(parse_duration).transpose().map_err(CliError::Usage)?;
     let now = engine::now();
@@ -129,28 +146,25 @@ fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]
     let mut news = Vec::new();
     for (status, state) in statuses {
         let repository = &status.repository;
+        let found = verdict_of(status, *state);
+        verdict = verdict.and(found);
         let mut say = |what: String| news.push(format!("{}: {what}", repository.name));
-        if matches!(state, State::Failed | State::Missing) {
-            verdict.failed = true;
+        if is_down(*state) {
             let message = status.last_run.as_ref().and_then(|run| run.error_message.as_deref()).unwrap_or("");
             say(format!("{} ({message})", state.as_str()));
         }
-        if status.damaged > 0 {
-            verdict.damaged = true;
+        if found.damaged {
             say(plural(status.damaged as u64, "damaged file", "damaged files"));
         }
-        if status.undecided > 0 {
-            verdict.held = true;
+        if found.held {
             say(plural(status.undecided as u64, "removal held", "removals held"));
         }
-        if status.new_problems > 0 {
-            verdict.problems = true;
+        if found.problems {
             say(plural(status.new_problems as u64, "new problem", "new problems"));
         }
         let since_ms = repository.seen_at.map(|at| now.since_ms(at));
         let is_paused = repository.paused_at.is_some();
-        if !is_paused && max_age.is_none() && since_ms.is_none() && !verdict.failed {
-            verdict.failed = true;
+        if found.failed && !is_down(*state) && max_age.is_none() {
             say("never listed to its end".to_owned());
         }
         let is_over = |limit: std::time::Duration| {

@@ -8,7 +8,7 @@ use super::exit::{CliError, Result, Verdict};
 use crate::domain::amount::bytes;
 use crate::domain::moment::rfc3339_nanos;
 use crate::domain::path::RelPath;
-use crate::domain::report::{FileEntry, Repository};
+use crate::domain::report::{FileEntry, Repository, Run};
 use crate::domain::run::Outcome;
 use crate::engine::selects::left_out_by;
 use crate::index::{ChangeFilter, Reader};
@@ -64,14 +64,7 @@ pub fn run(context: &mut Context, args: &Why) -> Result<Verdict> {
         None => lines.push(("record", "none: it is not in the index".to_owned())),
     }
     lines.push(("rule", rule.map_or("no rule leaves it out".to_owned(), |rule| format!("left out: {rule}"))));
-    if let Some(run) = &run {
-        let outcome = run.outcome.map_or("running", Outcome::as_str);
-        let began = run.started_at.local();
-        lines.push((
-            "written by",
-            format!("run {}, {} asked for by {}, {outcome}, {began}", run.number, run.kind.as_str(), run.trigger),
-        ));
-    }
+    lines.extend(number.map(|number| ("written by", writer(number, run.as_ref()))));
     match &last_change {
         Some(change) => {
             let note = change.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
@@ -88,6 +81,15 @@ pub fn run(context: &mut Context, args: &Why) -> Result<Verdict> {
         context.out.line(&format!("{label:<12} {}", crate::domain::show::show_message(&value)))?;
     }
     Ok(Verdict::default())
+}
+
+fn writer(number: i64, run: Option<&Run>) -> String {
+    let Some(run) = run else {
+        return format!("run {number}, which the history keeps no more or has folded into another");
+    };
+    let outcome = run.outcome.map_or("running", Outcome::as_str);
+    let (kind, trigger, began) = (run.kind.as_str(), &run.trigger, run.started_at.local());
+    format!("run {number}, {kind} asked for by {trigger}, {outcome}, {began}")
 }
 
 fn record_lines(lines: &mut Vec<(&str, String)>, repository: &Repository, entry: &FileEntry) {

@@ -1,6 +1,6 @@
 //! A moment in time as watchkeeper writes it down: milliseconds since 1970-01-01 UTC, before which they are negative.
 
-use chrono::{DateTime, Local, SecondsFormat, Utc};
+use chrono::{DateTime, Days, Local, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
 
 /// Milliseconds since the epoch, as our own clock said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,31 @@ impl Timestamp {
         }
     }
 
+    /// Returns the moment at which its day began, in local civil time; itself where the calendar ends.
+    pub fn local_midnight(self) -> Timestamp {
+        self.local_date().map_or(self, Timestamp::of_local_day)
+    }
+
+    /// Returns the moment at which the day after its own begins; 23 to 25 hours may lie between two of them.
+    pub fn next_local_midnight(self) -> Timestamp {
+        let next = self.local_date().and_then(|date| date.checked_add_days(Days::new(1)));
+        next.map_or(Timestamp(i64::MAX), Timestamp::of_local_day)
+    }
+
+    /// Returns the moment at which a day begins in local civil time.
+    pub fn of_local_day(date: NaiveDate) -> Timestamp {
+        let midnight = date.and_time(NaiveTime::MIN);
+        // Some clocks are put forward at midnight: such a day begins at one.
+        let local = Local.from_local_datetime(&midnight).earliest();
+        let local = local.or_else(|| Local.from_local_datetime(&(midnight + TimeDelta::hours(1))).earliest());
+        Timestamp(local.map_or(midnight.and_utc().timestamp_millis(), |moment| moment.timestamp_millis()))
+    }
+
+    /// Returns its day in local civil time; `None` where the calendar ends.
+    pub fn local_date(self) -> Option<NaiveDate> {
+        Some(DateTime::<Utc>::from_timestamp_millis(self.0)?.with_timezone(&Local).date_naive())
+    }
+
     /// Returns how much time lies between `earlier` and this moment, in milliseconds; 0 when the clock went back.
     pub fn since_ms(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0).max(0)
@@ -42,6 +67,18 @@ pub fn rfc3339_nanos(nanos: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_local_day_is_one_day_long_wherever_this_runs() {
+        for hours in 0..200 * 24 {
+            let moment = Timestamp(1_795_166_730_123 + hours * 3_600_000);
+            let (from, to) = (moment.local_midnight(), moment.next_local_midnight());
+            assert!(from <= moment && moment < to, "{moment:?}");
+            assert!((23..=25).contains(&((to.0 - from.0) / 3_600_000)), "{moment:?}");
+            assert_eq!((from.local_midnight(), Timestamp(from.0 - 1).next_local_midnight()), (from, from));
+            assert_eq!(from.local_date(), moment.local_date());
+        }
+    }
 
     #[test]
     fn a_moment_is_written_in_utc_with_milliseconds() {

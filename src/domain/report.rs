@@ -1,6 +1,6 @@
 //! What the index can tell, row by row, as surfaces show it and `wire` writes it.
 
-use super::change::Change;
+use super::change::{Change, Verdict};
 use super::guard::Reason;
 use super::moment::Timestamp;
 use super::path::RelPath;
@@ -23,6 +23,12 @@ pub struct Repository {
     /// Number and start of the full run that vouches for the rest; 0 and `None` before the first.
     pub seen_generation: i64,
     pub seen_at: Option<Timestamp>,
+    /// The latest moment for which a watcher has proven that all was in the index, if that is later than `seen_at`.
+    pub true_at: Option<Timestamp>,
+    /// The state that the notify hook was last told of.
+    pub told_state: Option<String>,
+    /// Files read within `verify_every`, when the last verify ended.
+    pub covered_files: Option<i64>,
     pub total_files: i64,
     pub total_bytes: i64,
     /// (rule, entries left out) of the last full run.
@@ -47,7 +53,12 @@ pub struct Run {
     pub tally: Tally,
     pub error_class: Option<String>,
     pub error_message: Option<String>,
+    /// Which try it is, from 1.
     pub attempt: i64,
+    /// Id of the run that this one tries again.
+    pub retry_of: Option<String>,
+    /// How many runs this row stands for: more than 1 where runs that found nothing became one row.
+    pub folded: i64,
     pub instance: String,
     /// JSON.
     pub metadata: Option<String>,
@@ -166,6 +177,39 @@ pub struct IndexStatus {
     pub by_kind: Vec<KindStatus>,
 }
 
+/// How much of a repository's content was read since some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Files with content: symlinks do not count.
+    pub files: i64,
+    pub covered_files: i64,
+    pub bytes: i64,
+    pub covered_bytes: i64,
+    /// The earliest reading among the files that were ever read.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What changed in one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryChanges {
+    /// Where its files, or the whole directory, came from, if they were moved.
+    pub moved_from: Option<RelPath>,
+    pub path: RelPath,
+    /// Files by verdict, without those of which there are none.
+    pub files: Vec<(Verdict, i64)>,
+}
+
+/// Changes of one repository, by directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeSummary {
+    /// Files that changed, in all directories.
+    pub files: i64,
+    /// Directories with changes, moves from another place counted apart.
+    pub directories: i64,
+    /// Those with the most changed files, the largest first.
+    pub largest: Vec<DirectoryChanges>,
+}
+
 /// Sums over the runs of one repository and kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
@@ -181,12 +225,28 @@ pub struct Stats {
     pub p50_ms: Option<i64>,
     pub p95_ms: Option<i64>,
     pub max_ms: Option<i64>,
+    /// All of them together.
+    pub total_ms: i64,
     pub tally: Tally,
     /// (class, runs that ended with it).
     pub errors: Vec<(String, i64)>,
 }
 
 impl Stats {
+    /// Returns how many runs ended in which way, without those of which there are none.
+    pub fn by_outcome(&self) -> Vec<(Outcome, i64)> {
+        let mut runs = vec![
+            (Outcome::Completed, self.completed),
+            (Outcome::Partial, self.partial),
+            (Outcome::Failed, self.failed),
+            (Outcome::Held, self.held),
+            (Outcome::Cancelled, self.cancelled),
+            (Outcome::Interrupted, self.interrupted),
+        ];
+        runs.retain(|(_, runs)| *runs > 0);
+        runs
+    }
+
     /// Returns the share of runs that reached their end, 0 to 1; `None` without any run.
     pub fn success_rate(&self) -> Option<f64> {
         (self.runs > 0).then(|| (self.completed + self.partial) as f64 / self.runs as f64)

@@ -90,6 +90,19 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [State; 10] = [
+        State::Paused,
+        State::Missing,
+        State::Syncing,
+        State::Failed,
+        State::Held,
+        State::Damaged,
+        State::Partial,
+        State::Pending,
+        State::Stale,
+        State::InSync,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             State::Paused => "paused",

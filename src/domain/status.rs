@@ -120,6 +120,9 @@ mod tests {
                 created_at: Timestamp(0),
                 seen_generation: 1,
                 seen_at: Some(Timestamp(1)),
+                true_at: None,
+                told_state: None,
+                covered_files: None,
                 total_files: 1,
                 total_bytes: 1,
                 left_out: Vec::new(),
@@ -150,6 +153,8 @@ mod tests {
             error_class: class.map(|class| class.as_str().to_owned()),
             error_message: None,
             attempt: 1,
+            retry_of: None,
+            folded: 1,
             instance: String::new(),
             metadata: None,
         }

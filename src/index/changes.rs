@@ -70,9 +70,9 @@ impl Reader {
 
 /// As [`change`] reads it, with the id behind.
 const SELECT: &str =
-    "SELECT u.run_id, r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
+    "SELECT coalesce(u.run_id, ''), r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
             c.new_size_bytes, c.old_sha256, c.new_sha256, c.note, c.id
-     FROM changes c JOIN repositories r ON r.id = c.repository_id JOIN runs u ON u.number = c.run";
+     FROM changes c JOIN repositories r ON r.id = c.repository_id LEFT JOIN runs u ON u.number = c.run";
 
 pub(super) fn read_changes(
     db: &Connection,
@@ -87,7 +87,9 @@ pub(super) fn read_changes(
             values.push(value);
         }
     };
-    add("c.repository_id = ?", filter.repository.map(|id| Box::new(id.0) as Box<dyn ToSql>));
+    // By time only where a time is asked for: what comes by the index has to be sorted before the first line shows.
+    let by_repository = if filter.since.is_some() { "c.repository_id = ?" } else { "+c.repository_id = ?" };
+    add(by_repository, filter.repository.map(|id| Box::new(id.0) as Box<dyn ToSql>));
     add("c.run = ?", filter.run.map(|run| Box::new(run) as Box<dyn ToSql>));
     add("c.at_ms >= ?", filter.since.map(|since| Box::new(since.0) as Box<dyn ToSql>));
     add("c.verdict = ?", filter.verdict.map(|verdict| Box::new(verdict.as_str()) as Box<dyn ToSql>));

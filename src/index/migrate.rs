@@ -21,6 +21,15 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<()> 
     Ok(())
 }
 
+/// Refuses an index that a reader cannot read yet: it lacks columns, and only a writer may add them.
+pub(super) fn check_reached(found: i32, path: &Path) -> Result<()> {
+    let known = STEPS.len() as i32;
+    match found < known {
+        true => Err(IndexError::Older { path: path.to_owned(), found, known }),
+        false => Ok(()),
+    }
+}
+
 /// Runs the steps that are missing. A kill leaves the old or the new schema, never something between.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     check_version(connection, path)?;
@@ -48,5 +57,28 @@ mod tests {
         let before = schema(&connection);
         migrate(&mut connection, Path::new("memory")).unwrap();
         assert_eq!(schema(&connection), before);
+    }
+
+    #[test]
+    fn a_reader_of_an_index_that_is_not_yet_brought_up_to_date_says_what_to_do() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("index.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.pragma_update(None, "application_id", crate::index::APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        let add = "INSERT INTO repositories (name, path, settings, created_ms, seen_generation) VALUES ('a', x'2f61', '{}', 0, 7);
+                   INSERT INTO runs (number, run_id, repository_id, repository, kind, trigger, outcome, started_ms, instance)
+                   VALUES (7, 'x', 1, 'a', 'full', 'user', 'completed', 5, 'i')";
+        old.execute_batch(add).unwrap();
+        drop(old);
+        let error = crate::index::Reader::open(&path).unwrap_err();
+        assert!(matches!(error, IndexError::Older { found: 1, .. }), "{error}");
+        assert!(error.to_string().contains("`watchkeeper sync`"), "{error}");
+        drop(crate::index::Writer::open(&path, 10).unwrap());
+        let reader = crate::index::Reader::open(&path).unwrap().unwrap();
+        let run = reader.run("7").unwrap();
+        assert_eq!((run.folded, run.attempt, run.retry_of), (1, 1, None));
+        assert_eq!(reader.repository("a").unwrap().true_at, None);
     }
 }

@@ -6,7 +6,9 @@
 mod apply;
 mod changes;
 mod connection;
+mod coverage;
 mod decisions;
+mod digest;
 mod files;
 mod known;
 mod migrate;
@@ -15,11 +17,13 @@ mod problems;
 mod reader;
 mod removal;
 mod repositories;
+mod retention;
 mod runs;
 mod settings;
 mod settle;
 mod stats;
 mod status;
+mod tuning;
 mod twins;
 mod writer;
 
@@ -32,6 +36,7 @@ pub use known::{KnownDirectory, KnownFile};
 pub use problems::OpenProblems;
 pub use reader::Reader;
 pub use removal::Parked;
+pub use retention::Retention;
 pub use runs::{CloseRun, NewRun, RunFilter};
 pub use settle::Arrival;
 pub use writer::{Db, Writer};
@@ -52,6 +57,8 @@ pub enum IndexError {
     Foreign(PathBuf),
     #[error("{} was written by a newer watchkeeper (schema {found}, this one knows {known}); it was left as it is. Run the newer program", .path.display())]
     Newer { path: PathBuf, found: i32, known: i32 },
+    #[error("{} was written by an older watchkeeper (schema {found}, this one reads {known}); `watchkeeper sync`, or a restart of the daemon, brings it up to date", .path.display())]
+    Older { path: PathBuf, found: i32, known: i32 },
     #[error("SQLite does not hold what it was set to: {0}")]
     Setting(String),
     #[error("index: {0}")]
@@ -79,7 +86,8 @@ impl IndexError {
             },
             IndexError::Open { .. } => Class::Io,
             IndexError::Foreign(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
-            IndexError::Invalid(_) => Class::Config,
+            // Whoever reads can do nothing; whoever writes brings it up to date.
+            IndexError::Invalid(_) | IndexError::Older { .. } => Class::Config,
             IndexError::Unstable(_) => Class::Unstable,
             IndexError::Stopped { class, .. } => *class,
             IndexError::Setting(_) => Class::Internal,

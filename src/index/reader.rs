@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{IndexError, Result, connection};
+use super::{IndexError, Result, connection, digest, migrate};
 
 /// Reads the index; sees what was committed when a call began. Its calls stand beside the tables that they read.
 #[derive(Debug)]
@@ -16,15 +16,20 @@ impl Reader {
     /// Opens the index at `path`; `None` if there is none yet.
     ///
     /// # Errors
-    /// When it is not ours, newer than this program, or cannot be opened.
+    /// When it is not ours, newer than this program, not yet brought up to date, or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Reader>> {
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => Ok(None),
             Ok(_) => {
                 let connection = connection::open_reader(path)?;
                 // Cut off before its first table stood: as good as none.
-                let is_empty = connection::pragma_i32(&connection, "user_version")? == 0;
-                Ok((!is_empty).then_some(Reader { connection }))
+                let schema = connection::pragma_i32(&connection, "user_version")?;
+                if schema == 0 {
+                    return Ok(None);
+                }
+                migrate::check_reached(schema, path)?;
+                digest::prepare(&connection)?;
+                Ok(Some(Reader { connection }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IndexError::Open { path: path.to_owned(), source }),

@@ -10,7 +10,7 @@ use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::show::show;
 
 const REPOSITORY: &str = "SELECT id, name, path, settings, identity, paused_ms, created_ms, seen_generation, seen_ms, \
-                          total_files, total_bytes, left_out FROM repositories";
+                          total_files, total_bytes, left_out, true_ms, told_state, covered_files FROM repositories";
 
 pub(super) fn repository(row: &Row<'_>) -> rusqlite::Result<Repository> {
     let json = |column: usize, error: serde_json::Error| {
@@ -29,6 +29,9 @@ pub(super) fn repository(row: &Row<'_>) -> rusqlite::Result<Repository> {
         total_files: row.get(9)?,
         total_bytes: row.get(10)?,
         left_out: left_out_from_json(&row.get::<_, String>(11)?).map_err(|error| json(11, error))?,
+        true_at: row.get::<_, Option<i64>>(12)?.map(Timestamp),
+        told_state: row.get(13)?,
+        covered_files: row.get(14)?,
     })
 }
 
@@ -150,6 +153,30 @@ impl Writer {
         self.update(id, "left_out", left_out_to_json(rules))
     }
 
+    /// Writes down the latest moment for which a watcher has proven that all was in the index; `None` forgets it.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn set_true_as_of(&self, id: RepositoryId, at: Option<Timestamp>) -> Result<()> {
+        self.update(id, "true_ms", at.map(|at| at.0))
+    }
+
+    /// Writes down the state that the notify hook was told of.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn set_told_state(&self, id: RepositoryId, state: &str) -> Result<()> {
+        self.update(id, "told_state", state.to_owned())
+    }
+
+    /// Writes down how many files a verify or a first reading has read within `verify_every` ([`Reader::coverage`]).
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn set_covered(&self, id: RepositoryId, files: i64) -> Result<()> {
+        self.update(id, "covered_files", files)
+    }
+
     /// `column` is one of our own words.
     fn update(
         &self,
@@ -238,5 +265,64 @@ impl Reader {
             _ => format!("there are {}", known.join(", ")),
         };
         Err(IndexError::Invalid(format!("there is no repository {}; {known}", show(name.as_bytes()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::{Kind, Outcome};
+    use crate::index::{CloseRun, NewRun};
+
+    #[test]
+    fn what_a_watcher_has_proven_holds_until_a_full_run_has_seen_more() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("index.db");
+        let writer = Writer::open(&path, 10).unwrap();
+        let id = writer.add_repository("a", b"/a", &Settings::default(), 0).unwrap();
+        let reader = Reader::open(&path).unwrap().unwrap();
+        let known = || reader.repository_by_id(id).unwrap();
+        writer.set_told_state(id, "held").unwrap();
+        writer.set_covered(id, 12).unwrap();
+        writer.set_true_as_of(id, Some(Timestamp(70))).unwrap();
+        let told = known();
+        assert_eq!((told.told_state.as_deref(), told.covered_files), (Some("held"), Some(12)));
+        for (number, vouches_from_ms, true_ms) in [(1, Some(60), Some(70)), (2, None, Some(70)), (3, Some(80), None)] {
+            let run_id = format!("run {number}");
+            let retry_of = (number == 2).then(|| "run 1".to_owned());
+            let run = writer
+                .open_run(NewRun {
+                    run_id,
+                    repository: id,
+                    name: "a".to_owned(),
+                    kind: Kind::Full,
+                    trigger: "retry".to_owned(),
+                    started_ms: 50,
+                    instance: "i".to_owned(),
+                    metadata: None,
+                    attempt: number,
+                    retry_of: retry_of.clone(),
+                    is_plan: false,
+                    first_line: String::new(),
+                })
+                .unwrap();
+            let outcome = Outcome::Completed;
+            let close = CloseRun {
+                outcome,
+                ended_ms: 90,
+                duration_ms: 1,
+                error_class: None,
+                error_message: None,
+                metadata: None,
+                vouches_from_ms,
+            };
+            let run = writer.close_run(&run, close).unwrap();
+            assert_eq!((run.attempt, run.retry_of, run.folded), (number, retry_of, 1));
+            assert_eq!(known().true_at, true_ms.map(Timestamp), "run {number}");
+        }
+        writer.set_true_as_of(id, Some(Timestamp(99))).unwrap();
+        assert_eq!(known().true_at, Some(Timestamp(99)));
+        writer.set_true_as_of(id, None).unwrap();
+        assert_eq!(known().true_at, None);
     }
 }

@@ -26,6 +26,10 @@ pub struct NewRun {
     pub instance: String,
     /// JSON.
     pub metadata: Option<String>,
+    /// Which try it is, from 1.
+    pub attempt: i64,
+    /// Id of the run that this one tries again.
+    pub retry_of: Option<String>,
     /// The run shows what it would do and is undone at its end.
     pub is_plan: bool,
     /// The first line of its log.
@@ -57,8 +61,8 @@ pub struct RunFilter {
 
 const RUN: &str = "SELECT run_id, number, repository_id, repository, kind, trigger, outcome, started_ms, ended_ms, \
                    duration_ms, files_scanned, files_added, files_updated, files_removed, files_moved, files_damaged, \
-                   problems, bytes_hashed, directories_listed, error_class, error_message, attempt, instance, metadata \
-                   FROM runs";
+                   problems, bytes_hashed, directories_listed, error_class, error_message, attempt, instance, metadata, \
+                   retry_of, folded FROM runs";
 
 pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let kind: String = row.get(4)?;
@@ -90,6 +94,8 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         attempt: row.get(21)?,
         instance: row.get(22)?,
         metadata: row.get(23)?,
+        retry_of: row.get(24)?,
+        folded: row.get(25)?,
     })
 }
 
@@ -106,8 +112,9 @@ impl Writer {
             let is_plan = db.is_planning();
             let opened = db.write(|db| {
                 db.execute(
-                    "INSERT INTO runs (run_id, repository_id, repository, kind, trigger, started_ms, instance, metadata)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT INTO runs (run_id, repository_id, repository, kind, trigger, started_ms, instance,
+                            metadata, attempt, retry_of)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                     params![
                         new.run_id,
                         new.repository.0,
@@ -116,7 +123,9 @@ impl Writer {
                         new.trigger,
                         new.started_ms,
                         new.instance,
-                        new.metadata
+                        new.metadata,
+                        new.attempt,
+                        new.retry_of
                     ],
                 )?;
                 let number = db.last_insert_rowid();
@@ -147,7 +156,9 @@ impl Writer {
             let closed = db.write(|db| {
                 if let Some(seen_ms) = close.vouches_from_ms {
                     db.execute(
-                        "UPDATE repositories SET seen_generation = ?2, seen_ms = ?3 WHERE id = ?1",
+                        // What a watcher had proven before is older than what this run has seen.
+                        "UPDATE repositories SET seen_generation = ?2, seen_ms = ?3,
+                                true_ms = CASE WHEN true_ms >= ?3 THEN true_ms END WHERE id = ?1",
                         params![context.repository.0, context.number, seen_ms],
                     )?;
                     problems::close_unmet(db, &context, close.ended_ms)?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::apply::{Batch, RunContext, apply};
+use super::retention::Stage;
 use super::twins::Twins;
 use super::{IndexError, Result, connection, settle};
 use crate::domain::problem::Class;
@@ -50,6 +51,7 @@ pub struct Db {
     pub(super) connection: Connection,
     /// While it is on, one transaction is open that will be rolled back.
     planning: bool,
+    pub(super) retention: Stage,
 }
 
 impl Writer {
@@ -60,7 +62,7 @@ impl Writer {
     /// # Errors
     /// When the index is not ours, newer than this program, or cannot be opened.
     pub fn open(path: &Path, batch_size: usize) -> Result<Writer> {
-        let mut db = Db { connection: connection::open_writer(path)?, planning: false };
+        let mut db = Db { connection: connection::open_writer(path)?, planning: false, retention: Stage::default() };
         settle::prepare(&mut db.connection)?;
         let (sender, receiver) = sync_channel(WAITING_BATCHES);
         let failed = Failed::default();

@@ -155,6 +155,9 @@ pub fn status(id: i64, name: &str, files: i64, bytes: i64, outcome: Outcome, age
             created_at: Timestamp(NOW.0 - 90 * DAY),
             seen_generation: 1,
             seen_at: Some(Timestamp(NOW.0 - age_ms)),
+            true_at: None,
+            told_state: None,
+            covered_files: None,
             total_files: files,
             total_bytes: bytes,
             left_out: Vec::new(),
@@ -195,6 +198,8 @@ pub fn run(id: i64, name: &str, number: i64, kind: Kind, outcome: Outcome, age_m
         error_class: None,
         error_message: None,
         attempt: 1,
+        retry_of: None,
+        folded: 1,
         instance: "atlas:412:1795".to_owned(),
         metadata: None,
     }

@@ -2,14 +2,18 @@
 //!
 //! Knows no I/O: surfaces write what this room shapes.
 
+mod digest;
 mod file;
 mod finding;
+mod metrics;
 mod path;
 mod repository;
 mod run;
 
+pub use digest::{DigestJson, DigestParts};
 pub use file::FileJson;
 pub use finding::{ChangeJson, CheckJson, DamageJson, HeldJson, ProblemJson};
+pub use metrics::render as metrics_text;
 pub use repository::{NewsJson, RepositoryJson, StatsJson, StatusExtra, StatusJson};
 pub use run::{LogJson, ProgressJson, RunJson};
 

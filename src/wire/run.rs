@@ -30,6 +30,10 @@ pub struct RunJson {
     error_class: Option<String>,
     error_message: Option<String>,
     attempt: i64,
+    /// Id of the run that this one tries again.
+    retry_of: Option<String>,
+    /// How many runs this row stands for.
+    folded: i64,
     instance: String,
     metadata: Option<serde_json::Value>,
     progress: Option<ProgressJson>,
@@ -101,6 +105,8 @@ impl RunJson {
             error_class: run.error_class.clone(),
             error_message: run.error_message.clone(),
             attempt: run.attempt,
+            retry_of: run.retry_of.clone(),
+            folded: run.folded,
             instance: run.instance.clone(),
             // It was JSON when it was stored.
             metadata: run.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),

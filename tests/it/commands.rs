@@ -211,7 +211,8 @@ fn help_completions_and_manual_pages_name_every_command() {
     world.ok(&["man", pages.to_str().unwrap()]);
     let completions = world.ok(&["completions", "bash"]).out;
     for command in [
-        "repo", "sync", "status", "history", "changes", "problems", "damage", "held", "files", "why", "stats", "doctor",
+        "repo", "sync", "status", "history", "changes", "problems", "damage", "held", "files", "why", "stats",
+        "doctor", "digest", "metrics",
     ] {
         assert!(help.contains(command) && completions.contains(command), "{command}");
         assert!(pages.join(format!("watchkeeper-{command}.1")).is_file(), "{command}");

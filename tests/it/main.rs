@@ -10,6 +10,8 @@ mod damage;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kinds;

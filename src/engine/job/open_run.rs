@@ -55,6 +55,8 @@ impl OpenRun {
             started_ms: started_at.0,
             instance: context.instance.clone(),
             metadata: spec.note.as_ref().map(|note| serde_json::json!({ "note": note }).to_string()),
+            attempt: 1,
+            retry_of: None,
             is_plan: spec.plan,
             first_line: first_line(spec),
         })?;
@@ -88,6 +90,8 @@ impl OpenRun {
             error_class: None,
             error_message: None,
             attempt: 1,
+            retry_of: None,
+            folded: 1,
             instance: context.instance.clone(),
             metadata: None,
         }

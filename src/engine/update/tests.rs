@@ -21,6 +21,9 @@ fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
             created_at: Timestamp(0),
             seen_generation: 0,
             seen_at: None,
+            true_at: None,
+            told_state: None,
+            covered_files: None,
             total_files: 0,
             total_bytes: 0,
             left_out: Vec::new(),
@@ -57,6 +60,8 @@ fn finished(run_id: &str) -> Input {
         error_class: None,
         error_message: None,
         attempt: 1,
+        retry_of: None,
+        folded: 1,
         instance: String::new(),
         metadata: None,
     };

@@ -1,0 +1,18 @@
+//! `metrics`: numbers for Prometheus. The text is shaped in `wire`, where the API takes it from too.
+
+use super::Context;
+use super::exit::{Result, Verdict};
+use super::status;
+use crate::domain::moment::Timestamp;
+use crate::wire::metrics_text;
+
+/// Runs `metrics`. The text is its one format: `--json` changes nothing.
+pub fn run(context: &mut Context) -> Result<Verdict> {
+    let statuses = status::read(context, None)?;
+    let history = match context.places.reader()? {
+        Some(reader) => reader.stats(None, Timestamp(i64::MIN))?,
+        None => Vec::new(),
+    };
+    context.out.raw(metrics_text(&statuses, &history).as_bytes())?;
+    Ok(Verdict::default())
+}
