@@ -30,6 +30,30 @@ impl Config {
     }
 }
 
+/// The settings that say when runs start by themselves.
+const SCHEDULE: [&str; 6] = [
+    "sync.startup",
+    "sync.full_every",
+    "sync.full_at",
+    "sync.incremental_every",
+    "sync.verify_every",
+    "sync.cleanup_every",
+];
+
+impl Config {
+    /// Returns the schedule as (key without its section, value as written), in the order of the default text.
+    pub fn schedule(&self) -> Vec<(String, String)> {
+        let mut config = self.clone();
+        let schedule = SETTINGS.iter().filter(|setting| SCHEDULE.contains(&setting.key));
+        schedule
+            .map(|setting| match (setting.slot)(&mut config).written() {
+                Written::Text(text) => (setting.name().to_owned(), text),
+                other => (setting.name().to_owned(), toml_value(other).to_string()),
+            })
+            .collect()
+    }
+}
+
 fn toml_value(written: Written) -> toml::Value {
     match written {
         Written::Text(text) => toml::Value::String(text),

@@ -8,6 +8,7 @@ mod filter;
 mod hash;
 mod listing;
 mod root;
+pub mod watch;
 
 pub use count::{Counted, count};
 pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts, PathPattern};
@@ -25,6 +26,21 @@ use rustix::io::Errno;
 pub fn free_bytes(path: &std::path::Path) -> Result<u64, Errno> {
     let found = rustix::fs::statvfs(path)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Returns the number of the rotating disk that a path is on; `None` for anything else, or when nobody can tell.
+pub fn rotating_disk(path: &std::path::Path) -> Option<u64> {
+    let found = rustix::fs::stat(path).ok()?;
+    let (major, minor) = (rustix::fs::major(found.st_dev), rustix::fs::minor(found.st_dev));
+    let device = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    // A partition's queue is that of the disk above it.
+    let disk = [Some(device.as_path()), device.parent()].into_iter().flatten().find(|at| at.join("queue").is_dir())?;
+    let read = |name: &str| std::fs::read_to_string(disk.join(name)).ok();
+    if read("queue/rotational")?.trim() != "1" {
+        return None;
+    }
+    let (major, minor) = read("dev")?.trim().split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+    Some((major.parse::<u64>().ok()? << 32) | minor.parse::<u64>().ok()?)
 }
 
 /// Returns the class that an operating system's error belongs to.

@@ -182,6 +182,15 @@ impl Directory {
         })
     }
 
+    /// Takes its stamp anew.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn stat_again(&mut self) -> Result<(), Errno> {
+        self.stamp = stamp_of(&statx(&self.fd, "", AtFlags::EMPTY_PATH, WANTED)?);
+        Ok(())
+    }
+
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

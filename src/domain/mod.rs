@@ -12,6 +12,8 @@ pub mod reconcile;
 pub mod record;
 pub mod report;
 pub mod repository;
+pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod show;
 pub mod status;

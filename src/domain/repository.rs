@@ -117,6 +117,10 @@ impl State {
             State::InSync => "in_sync",
         }
     }
+
+    pub fn parse(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 #[cfg(test)]

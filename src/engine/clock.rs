@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::moment::Timestamp;
+use crate::domain::schedule::Now;
 
 /// Returns nanoseconds since the epoch by the wall clock, in the time of the file system's stamps.
 pub fn wall_ns() -> i64 {
@@ -29,4 +30,21 @@ impl Stopwatch {
     pub fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Returns both clocks and what local time is ahead of UTC.
+pub fn now() -> Now {
+    // Counts the time that the machine sleeps: what was missed meanwhile is due.
+    let mono = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Now {
+        mono_ms: mono.tv_sec.unsigned_abs() * 1_000 + mono.tv_nsec.unsigned_abs() / 1_000_000,
+        wall: wall(),
+        utc_offset_s: chrono::Local::now().offset().local_minus_utc(),
+    }
+}
+
+/// Returns the CPU time that the calling thread has used.
+pub fn thread_cpu_ms() -> u64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.tv_sec.unsigned_abs() * 1_000 + used.tv_nsec.unsigned_abs() / 1_000_000
 }

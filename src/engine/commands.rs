@@ -2,14 +2,15 @@
 //!
 //! All of it blocks on the index; the shell gives it a thread.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::clock;
-use super::job::JobSpec;
+use super::job::{JobSpec, Manners};
 use super::protocol::{AddRepository, Answer, Command, Refusal, SyncRequest};
 use crate::config::{Config, Hash, check_override, override_key};
-use crate::disk::{Filter, Root};
+use crate::disk::{Filter, Root, rotating_disk};
 use crate::domain::date_pattern::DatePattern;
 use crate::domain::report::Repository;
 use crate::domain::repository::{Settings, check_name, name_from};
@@ -25,9 +26,9 @@ pub struct Desk {
     pub config: Config,
 }
 
-type Refused<T> = Result<T, Refusal>;
+pub(super) type Refused<T> = Result<T, Refusal>;
 
-fn index_failed(error: IndexError) -> Refusal {
+pub(super) fn index_failed(error: IndexError) -> Refusal {
     match error {
         IndexError::Invalid(message) => Refusal::new("invalid", message),
         other => Refusal { code: "failed", hint: Some(other.class().hint().to_owned()), message: other.to_string() },
@@ -39,12 +40,12 @@ fn invalid(message: impl Into<String>) -> Refusal {
 }
 
 /// The words are wrong, not the world.
-fn usage(message: impl Into<String>) -> Refusal {
+pub(super) fn usage(message: impl Into<String>) -> Refusal {
     Refusal::new("usage", message)
 }
 
 impl Desk {
-    fn reader(&self) -> Refused<Reader> {
+    pub(super) fn reader(&self) -> Refused<Reader> {
         let reader = Reader::open(&self.index_path).map_err(index_failed)?;
         reader.ok_or_else(|| Refusal::new("failed", "the index file has gone"))
     }
@@ -81,11 +82,10 @@ impl Desk {
             Command::AcknowledgeProblems { problem_ids } => {
                 self.writer.acknowledge(problem_ids, clock::wall().0).map_err(index_failed).map(done)
             }
-            Command::Sync(_)
-            | Command::Cancel { .. }
-            | Command::Shutdown
-            | Command::Scheduler(_)
-            | Command::Configure(_) => {
+            Command::Scheduler(command) => self.schedule(&command).map(done),
+            // The caller has taken it over; whether it goes together with what was set shows next.
+            Command::Configure(_) => Ok(done(0)),
+            Command::Sync(_) | Command::Cancel { .. } | Command::Shutdown => {
                 Err(Refusal::new("failed", "the engine sent this command the wrong way; this is a bug"))
             }
         };
@@ -214,7 +214,7 @@ impl Desk {
 
     fn job(&self, repository: Repository, request: &SyncRequest) -> Refused<JobSpec> {
         let overrides = &repository.settings.overrides;
-        let config = self.config.with_overrides(overrides).map_err(|error| invalid(error.to_string()))?;
+        let config = self.effective()?.with_overrides(overrides).map_err(|error| invalid(error.to_string()))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(JobSpec {
             run_id: ulid::Ulid::generate().to_string(),
@@ -231,6 +231,11 @@ impl Desk {
             limits: config.guard.limits(),
             hashing: config.sync.hash == Hash::Sha256,
             workers: if config.sync.workers == 0 { cores } else { config.sync.workers },
+            attempt: request.attempt,
+            retry_of: request.retry_of.clone(),
+            // Who waits for an answer waits for the run, too; the engine's own requests get theirs after this.
+            manners: Manners::Busy,
+            disk: rotating_disk(Path::new(OsStr::from_bytes(&repository.path))),
             repository,
         })
     }
@@ -242,7 +247,7 @@ fn shown(path: &Path) -> String {
 
 fn refuse_overlap<'a>(path: &Path, others: impl Iterator<Item = &'a Repository>) -> Refused<()> {
     for other in others {
-        let known = Path::new(std::ffi::OsStr::from_bytes(&other.path));
+        let known = Path::new(OsStr::from_bytes(&other.path));
         if known.starts_with(path) || path.starts_with(known) {
             let message = format!(
                 "{} overlaps the repository {} at {}; each file belongs to one repository",

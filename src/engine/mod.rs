@@ -3,6 +3,7 @@
 //! Decisions are made in `update`, which is pure; the shell carries them out. Does not know who asks: a command line, a
 //! screen, a socket.
 
+mod carry_out;
 mod clock;
 mod commands;
 pub mod estimate;
@@ -12,12 +13,18 @@ mod instance;
 mod job;
 mod lock;
 pub mod machine;
+mod news;
+mod pending;
 mod progress;
 pub mod protocol;
 mod resources;
 pub mod selects;
 mod shell;
+mod start;
 mod state;
+mod stop;
+mod teller;
+mod tending;
 mod update;
 
 pub use clock::wall as now;
@@ -25,4 +32,4 @@ pub use clock::wall as now;
 pub(crate) use handle::FakeEngine;
 pub use handle::{Call, Handle, Subscription};
 pub use lock::{LockError, is_running};
-pub use shell::{Engine, EngineError, Options};
+pub use start::{Engine, EngineError, Options};

@@ -19,6 +19,8 @@ pub struct Progress {
     pub files: AtomicU64,
     pub bytes: AtomicU64,
     pub problems: AtomicU64,
+    /// Directories and batches; only for [`Progress::mark`].
+    pub steps: AtomicU64,
     files_total: AtomicU64,
     bytes_total: AtomicU64,
     current: Mutex<Vec<u8>>,
@@ -41,6 +43,7 @@ impl Default for Progress {
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             problems: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
             files_total: AtomicU64::new(UNKNOWN),
             bytes_total: AtomicU64::new(UNKNOWN),
             current: Mutex::new(Vec::new()),
@@ -65,6 +68,12 @@ impl Progress {
             current.clear();
             current.extend_from_slice(path);
         }
+    }
+
+    /// Returns a number that moves as long as the run does.
+    pub fn mark(&self) -> u64 {
+        let steps = self.steps.load(Relaxed);
+        [&self.files, &self.bytes, &self.problems].iter().fold(steps, |sum, part| sum.wrapping_add(part.load(Relaxed)))
     }
 
     pub fn elapsed_ms(&self) -> u64 {

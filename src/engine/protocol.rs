@@ -105,6 +105,9 @@ pub struct SyncRequest {
     pub window: Option<std::time::Duration>,
     /// What the caller attaches to the run.
     pub note: Option<String>,
+    /// From 1; a retry has a higher one, and names the run that it tries again.
+    pub attempt: i64,
+    pub retry_of: Option<String>,
 }
 
 impl SyncRequest {
@@ -122,6 +125,8 @@ impl SyncRequest {
             max_time: None,
             window: None,
             note: None,
+            attempt: 1,
+            retry_of: None,
         }
     }
 }

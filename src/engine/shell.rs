@@ -1,165 +1,84 @@
-//! The shell around `update`: one stream of inputs, threads for jobs, the sampling of progress, answers and events.
+//! The shell around `update`: one stream of inputs, a sleep until the next deadline, answers and events. What `update`
+//! wants done is done in `carry_out`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::clock;
 use super::commands::Desk;
-use super::handle::{Call, Handle};
-use super::job::{self, Finished, JobContext, JobSpec};
-use super::lock::{Lock, LockError};
+use super::handle::Call;
+use super::job::{Inbox, JobSpec};
+use super::lock::Lock;
+use super::news::{News, NewsSender};
 use super::progress::Progress;
 use super::protocol::{Answer, Command, Event, Refusal, Snapshot};
-use super::state::{Effect, Input, ReplyId, State};
-use super::update::update;
-use super::{clock, instance};
-use crate::config::Config;
-use crate::domain::report::Run;
-use crate::index::{IndexError, Reader, Writer};
+use super::state::{Input, ReplyId, State};
+use super::stop::Stop;
+use super::teller::Teller;
+use super::update::{live, next_deadline, scheduler, update};
+use crate::disk::watch::Watcher;
+use crate::domain::repository::RepositoryId;
+use crate::domain::run::Kind;
 
-/// Commands and finished jobs that may wait.
-const WAITING_INPUTS: usize = 64;
-/// Events that a slow listener may be behind before it gets a snapshot instead.
-const EVENTS_KEPT: usize = 256;
 /// Progress is sampled so often while something runs and someone listens.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+/// The runtime's timers stand still while the machine sleeps: what was missed is noticed at the latest after this.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// How an engine is started.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Exists, is ours, and holds no symlink in its path.
-    pub data_directory: PathBuf,
-    pub config: Config,
-    /// A first run counts ahead, as someone looks at its progress.
+/// A job that runs, as the shell holds it.
+pub(super) struct RunningJob {
+    pub spec: JobSpec,
+    pub stop: Arc<Stop>,
+    pub hurry: Arc<std::sync::atomic::AtomicBool>,
+    pub inbox: Option<Arc<Inbox>>,
+    pub progress: Arc<Progress>,
+    /// 0 until its start is written.
+    pub number: i64,
+}
+
+/// What carries out what `update` decides.
+pub(super) struct Shell {
+    pub state: State,
+    pub desk: Desk,
+    pub teller: Teller,
+    pub events: broadcast::Sender<Event>,
+    pub news: NewsSender,
+    pub replies: HashMap<ReplyId, oneshot::Sender<Answer>>,
+    pub snapshots: HashMap<ReplyId, oneshot::Sender<Snapshot>>,
+    pub next_reply: u64,
+    pub jobs: BTreeMap<String, RunningJob>,
+    pub next_directory_id: Arc<AtomicI64>,
     pub counts_ahead: bool,
-    /// It stays: watches and keeps the schedule. Otherwise it only does what it is asked for.
-    pub resident: bool,
-}
-
-/// Why no engine runs.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    #[error("the data directory cannot be used: {0}")]
-    DataDirectory(String),
-    #[error("the engine's thread cannot be started: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-/// A started engine: the handle to speak to it and the thread to wait for.
-#[derive(Debug)]
-pub struct Engine {
-    pub handle: Handle,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Engine {
-    /// Takes the data directory's lock, opens the index, closes what was cut off, and starts the engine's thread.
-    ///
-    /// # Errors
-    /// When another engine has the data directory, or the index cannot be opened.
-    pub fn start(options: Options) -> Result<Engine, EngineError> {
-        refuse_network(&options.data_directory)?;
-        let lock = Lock::take(&options.data_directory.join("engine.lock"))?;
-        let index_path = options.data_directory.join("index.db");
-        let writer = Writer::open(&index_path, options.config.sync.batch_size)?;
-        let interrupted = writer.close_interrupted(clock::wall().0)?;
-        if !interrupted.is_empty() {
-            tracing::warn!(runs = ?interrupted, "runs of an earlier process were cut off");
-        }
-        let last_id = Reader::open(&index_path)?.map_or(Ok(0), |reader| reader.last_directory_id())?;
-        let (calls, receiver) = mpsc::channel(WAITING_INPUTS);
-        let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let handle = Handle { calls, events: events.clone() };
-        let at_once = options.config.sync.repositories_at_once;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let shell = Shell {
-            state: State::new(at_once),
-            desk: Desk { writer, index_path, data_directory: options.data_directory, config: options.config },
-            events,
-            replies: HashMap::new(),
-            next_reply: 0,
-            jobs: BTreeMap::new(),
-            next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
-            counts_ahead: options.counts_ahead,
-            _lock: lock,
-        };
-        let thread = std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(move || runtime.block_on(shell.run(receiver)))?;
-        Ok(Engine { handle, thread })
-    }
-
-    /// Ends the engine: cancels what runs, closes the index, waits until all is done. Returns whether it ended in order:
-    /// a panic of its thread is a bug, and logged.
-    pub fn stop(self) -> bool {
-        // Refused only if it has ended already.
-        let _ended = self.handle.send_blocking(Command::Shutdown);
-        let ended = self.thread.join();
-        if ended.is_err() {
-            tracing::error!("the engine's thread panicked; this is a bug");
-        }
-        ended.is_ok()
-    }
-}
-
-fn refuse_network(path: &std::path::Path) -> Result<(), EngineError> {
-    let fail = |reason: String| EngineError::DataDirectory(format!("{}: {reason}", path.display()));
-    let root = crate::disk::Root::open(path).map_err(|error| fail(error.to_string()))?;
-    match root.directory(b"").and_then(|directory| directory.is_remote()) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(fail("it is on a network file system, where SQLite cannot keep its promises".to_owned())),
-        Err(errno) => Err(fail(errno.to_string())),
-    }
-}
-
-struct RunningJob {
-    spec: JobSpec,
-    cancel: Arc<AtomicBool>,
-    progress: Arc<Progress>,
-    number: i64,
-}
-
-enum News {
-    Finished { run_id: String, result: Result<Box<Finished>, String> },
-    Started { run_id: String, run: Box<Run> },
-    Sync { jobs: Result<Vec<JobSpec>, Refusal>, reply: ReplyId },
-}
-
-struct Shell {
-    state: State,
-    desk: Desk,
-    events: broadcast::Sender<Event>,
-    replies: HashMap<ReplyId, oneshot::Sender<Answer>>,
-    next_reply: u64,
-    jobs: BTreeMap<String, RunningJob>,
-    next_directory_id: Arc<AtomicI64>,
-    counts_ahead: bool,
-    _lock: Lock,
+    pub watcher: Option<Watcher>,
+    /// Where each repository's root is and which place it was when it was last seen.
+    pub probes: BTreeMap<RepositoryId, (Vec<u8>, Option<String>)>,
+    /// Held as long as the engine runs.
+    pub _lock: Lock,
 }
 
 impl Shell {
-    async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
-        let (news_sender, mut news) = mpsc::channel(WAITING_INPUTS);
+    pub async fn run(&mut self, mut calls: mpsc::Receiver<Call>, mut news: mpsc::Receiver<News>) {
         let mut sample = tokio::time::interval(SAMPLE_EVERY);
         sample.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
+            let now = clock::now();
+            let wake = next_deadline(&self.state, now).map(|at| Duration::from_millis(at.saturating_sub(now.mono_ms)));
             let goes_on = tokio::select! {
                 biased;
-                Some(news) = news.recv() => self.hear(news, &news_sender),
+                Some(news) = news.recv() => self.hear(news),
                 call = calls.recv() => match call {
-                    Some(call) => self.take(call, &news_sender),
+                    Some(call) => self.take(call),
                     // Every handle is gone: nobody can ask for anything any more.
                     None => false,
                 },
-                _ = sample.tick(), if !self.jobs.is_empty() && self.events.receiver_count() > 0 => {
+                () = tokio::time::sleep(wake.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)), if wake.is_some() => {
+                    self.step(Input::Tick)
+                }
+                _ = sample.tick(), if self.is_watched_at_work() => {
                     self.publish_progress();
                     true
                 }
@@ -168,59 +87,79 @@ impl Shell {
                 break;
             }
         }
+        self.keep_proofs();
         if let Err(error) = self.desk.writer.checkpoint() {
             tracing::warn!(%error, "the WAL could not be moved into the index");
         }
     }
 
-    fn reply_to(&mut self, sender: oneshot::Sender<Answer>) -> ReplyId {
+    fn new_reply(&mut self) -> ReplyId {
         self.next_reply += 1;
-        let reply = ReplyId(self.next_reply);
+        ReplyId(self.next_reply)
+    }
+
+    fn reply_to(&mut self, sender: oneshot::Sender<Answer>) -> ReplyId {
+        let reply = self.new_reply();
         self.replies.insert(reply, sender);
         reply
     }
 
-    fn take(&mut self, call: Call, news: &mpsc::Sender<News>) -> bool {
+    fn take(&mut self, call: Call) -> bool {
         match call {
             Call::Snapshot(sender) => {
-                let running = self.jobs.values().map(sample_of).collect();
-                // Who asked has gone meanwhile: nobody misses it.
-                let _unheard = sender.send(Snapshot { queued: self.state.queued(), running, ..Snapshot::default() });
-                true
+                let reply = self.new_reply();
+                self.snapshots.insert(reply, sender);
+                self.step(Input::Snapshot { reply })
             }
             Call::Command(Command::Sync(request), sender) => {
                 let reply = self.reply_to(sender);
-                let (desk, news) = (self.desk.clone(), news.clone());
-                tokio::task::spawn_blocking(move || {
-                    // The engine has ended: so has everything.
-                    let _unheard = news.blocking_send(News::Sync { jobs: desk.jobs(&request), reply });
+                let (desk, news) = (self.desk.clone(), self.news.clone());
+                tokio::task::spawn_blocking(move || match desk.jobs(&request) {
+                    Ok(jobs) => news.input(Input::Sync { jobs, reply: Some(reply) }),
+                    Err(refusal) => news.send(News::Refused { reply, refusal }),
                 });
                 true
             }
             Call::Command(Command::Cancel { names, run }, sender) => {
                 let run = run.map(|wanted| self.run_id_of(wanted));
                 let reply = self.reply_to(sender);
-                self.step(Input::Cancel { names, run, reply }, news)
+                self.step(Input::Cancel { names, run, reply })
             }
             Call::Command(Command::Shutdown, sender) => {
                 let reply = self.reply_to(sender);
-                self.step(Input::Shutdown { reply }, news)
+                self.step(Input::Shutdown { reply })
             }
             Call::Command(command, sender) => {
-                if let Some(refusal) = self.refuse_while_busy(&command) {
-                    let _unheard = sender.send(Answer::Refused(refusal));
-                    return true;
-                }
-                let (desk, events) = (self.desk.clone(), self.events.clone());
-                tokio::task::spawn_blocking(move || {
-                    let answer = desk.carry_out(command);
-                    let _unheard = sender.send(answer);
-                    // Nobody listens: nobody misses it.
-                    let _unheard = events.send(Event::Changed);
-                });
+                self.change(command, sender);
                 true
             }
         }
+    }
+
+    /// Carries out a command that changes what holds, lets `update` know, and answers when it does.
+    fn change(&mut self, command: Command, sender: oneshot::Sender<Answer>) {
+        if let Some(refusal) = self.refuse_while_busy(&command) {
+            let _unheard = sender.send(Answer::Refused(refusal));
+            return;
+        }
+        let (mut desk, news) = (self.desk.clone(), self.news.clone());
+        if let Command::Configure(config) = &command {
+            desk.config = (**config).clone();
+        }
+        let reply = self.reply_to(sender);
+        tokio::task::spawn_blocking(move || {
+            let answer = match desk.carry_out(command) {
+                Answer::Refused(refusal) => return news.send(News::Refused { reply, refusal }),
+                answer => answer,
+            };
+            match desk.effective().and_then(|effective| Ok((effective, desk.tracked()?))) {
+                Ok((effective, tracked)) => {
+                    let config = Box::new(desk.config);
+                    news.send(News::Changed { config, effective: Box::new(effective), tracked, reply, answer });
+                }
+                Err(refusal) => news.send(News::Refused { reply, refusal }),
+            }
+        });
     }
 
     /// A run's number stands for its id.
@@ -248,7 +187,7 @@ impl Shell {
         })
     }
 
-    fn hear(&mut self, heard: News, news: &mpsc::Sender<News>) -> bool {
+    fn hear(&mut self, heard: News) -> bool {
         match heard {
             News::Started { run_id, run } => {
                 if let Some(job) = self.jobs.get_mut(&run_id) {
@@ -257,112 +196,98 @@ impl Shell {
                 self.publish(Event::RunStarted(run));
                 true
             }
-            News::Finished { run_id, result } => {
-                self.jobs.remove(&run_id);
-                let goes_on = self.step(Input::Finished { run_id, result }, news);
-                if goes_on && self.jobs.is_empty() {
-                    self.checkpoint();
-                }
-                goes_on
-            }
-            News::Sync { jobs: Ok(jobs), reply } => self.step(Input::Sync { jobs, reply }, news),
-            News::Sync { jobs: Err(refusal), reply } => {
+            News::Input(input) => self.take_input(*input),
+            News::Refused { reply, refusal } => {
                 self.answer(reply, Answer::Refused(refusal));
                 true
+            }
+            News::Changed { config, effective, tracked, reply, answer } => {
+                self.desk.config = *config;
+                self.teller.configure(&self.desk);
+                let goes_on = self.step(Input::Config(effective)) && self.step(Input::Repositories(tracked));
+                self.answer(reply, answer);
+                self.publish(Event::Changed);
+                goes_on
             }
         }
     }
 
-    /// Lets `update` decide, and carries it out. Returns whether the engine goes on.
-    fn step(&mut self, input: Input, news: &mpsc::Sender<News>) -> bool {
-        let mut goes_on = true;
-        for effect in update(&mut self.state, input) {
-            match effect {
-                Effect::Start(spec) => self.start(*spec, news),
-                Effect::Stop { run_id } => {
-                    if let Some(job) = self.jobs.get(&run_id) {
-                        job.cancel.store(true, Relaxed);
-                    }
-                }
-                Effect::Answer(reply, answer) => self.answer(reply, answer),
-                Effect::Publish(event) => self.publish(event),
-                Effect::End => goes_on = false,
-            }
+    fn take_input(&mut self, input: Input) -> bool {
+        let Input::Finished { run_id, result, .. } = input else { return self.step(self.with_coverage(input)) };
+        let job = self.jobs.remove(&run_id);
+        let coverage = job.as_ref().and_then(|job| self.coverage(job.spec.repository.id));
+        if let (Some(job), Ok(finished)) = (&job, &result) {
+            self.after_run(job, finished);
+        }
+        let goes_on = self.step(Input::Finished { run_id, result, coverage });
+        if goes_on && self.jobs.is_empty() {
+            self.checkpoint();
         }
         goes_on
     }
 
-    /// Moves the WAL into the index while nothing runs.
-    fn checkpoint(&self) {
-        let writer = self.desk.writer.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = writer.checkpoint() {
-                tracing::warn!(%error, "the WAL could not be moved into the index");
+    fn with_coverage(&self, input: Input) -> Input {
+        match input {
+            Input::Served { run_id, served, .. } => {
+                let id = self.jobs.get(&run_id).map(|job| job.spec.repository.id);
+                let coverage = id.and_then(|id| self.coverage(id));
+                Input::Served { run_id, served, coverage }
             }
-        });
+            input => input,
+        }
     }
 
-    fn answer(&mut self, reply: ReplyId, answer: Answer) {
+    /// Lets `update` decide, and carries it out. Returns whether the engine goes on.
+    pub fn step(&mut self, input: Input) -> bool {
+        if let Input::Repositories(tracked) = &input {
+            let place = |r: &crate::domain::report::Repository| (r.id, (r.path.clone(), r.identity.clone()));
+            self.probes = tracked.iter().map(|tracked| place(&tracked.repository)).collect();
+        }
+        let effects = update(&mut self.state, input, clock::now());
+        let mut goes_on = true;
+        for effect in effects {
+            goes_on &= self.carry_out(effect);
+        }
+        goes_on
+    }
+
+    pub fn answer(&mut self, reply: ReplyId, answer: Answer) {
         if let Some(sender) = self.replies.remove(&reply) {
             // Who asked has gone meanwhile: nobody misses the answer.
             let _unheard = sender.send(answer);
         }
     }
 
-    fn publish(&self, event: Event) {
+    pub fn publish(&self, event: Event) {
         // Fails when nobody listens.
         let _unheard = self.events.send(event);
     }
 
+    /// Returns what only the engine knows.
+    pub fn snapshot(&self) -> Snapshot {
+        let now = clock::now();
+        Snapshot {
+            queued: self.state.queued(),
+            running: self.jobs.values().map(RunningJob::sample).collect(),
+            live: live(&self.state, now),
+            scheduler: scheduler(&self.state, now),
+        }
+    }
+
+    /// Tells whether anything is going on that someone looks at. A realtime run mostly waits.
+    fn is_watched_at_work(&self) -> bool {
+        self.jobs.values().any(|job| job.spec.kind != Kind::Realtime) && self.events.receiver_count() > 0
+    }
+
     fn publish_progress(&self) {
-        for job in self.jobs.values() {
-            self.publish(Event::Progress(sample_of(job)));
-        }
-    }
-
-    fn start(&mut self, spec: JobSpec, news: &mpsc::Sender<News>) {
-        let context = JobContext {
-            writer: self.desk.writer.clone(),
-            index_path: self.desk.index_path.clone(),
-            data_directory: self.desk.data_directory.clone(),
-            next_directory_id: Arc::clone(&self.next_directory_id),
-            cancel: Arc::default(),
-            progress: Arc::default(),
-            instance: instance::name(),
-            counts_ahead: self.counts_ahead,
-        };
-        let running = RunningJob {
-            spec: spec.clone(),
-            cancel: Arc::clone(&context.cancel),
-            progress: Arc::clone(&context.progress),
-            number: 0,
-        };
-        self.jobs.insert(spec.run_id.clone(), running);
-        let run_id = spec.run_id.clone();
-        let (theirs, failed) = (news.clone(), news.clone());
-        let started = std::thread::Builder::new().name(format!("job-{}", spec.repository.name)).spawn(move || {
-            let run_id = spec.run_id.clone();
-            let started = |run: Run| {
-                // The engine has ended: so has everything.
-                let _unheard = theirs.blocking_send(News::Started { run_id: run.run_id.clone(), run: Box::new(run) });
-            };
-            let result = job::run(spec, context, started).map(Box::new).map_err(|error| describe(&error));
-            let _unheard = theirs.blocking_send(News::Finished { run_id, result });
-        });
-        if let Err(error) = started {
-            let result = Err(format!("no thread could be started for the run: {error}"));
-            tokio::spawn(async move {
-                let _unheard = failed.send(News::Finished { run_id, result }).await;
-            });
+        for job in self.jobs.values().filter(|job| job.spec.kind != Kind::Realtime) {
+            self.publish(Event::Progress(job.sample()));
         }
     }
 }
 
-fn sample_of(job: &RunningJob) -> super::protocol::RunProgress {
-    job.progress.sample(&job.spec.run_id, job.number, &job.spec.repository.name, job.spec.kind)
-}
-
-fn describe(error: &IndexError) -> String {
-    let class = error.class();
-    format!("{error} ({}): {}", class.as_str(), class.hint())
+impl RunningJob {
+    fn sample(&self) -> super::protocol::RunProgress {
+        self.progress.sample(&self.spec.run_id, self.number, &self.spec.repository.name, self.spec.kind)
+    }
 }

@@ -1,11 +1,19 @@
-//! What the engine knows of its work: what waits, what runs, who waits for which answer.
+//! What the engine knows of its work: what waits, what runs, what is hinted at, what is due, who waits for which answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::job::{Finished, JobSpec};
-use super::protocol::{Answer, Event, Plan, QueuedRun};
+use super::job::{Finished, HintBatch, JobSpec, Served};
+use super::pending::{Patience, Pending};
+use super::protocol::{Answer, Event, Live, Plan, QueuedRun, SyncRequest};
+use super::stop::Why;
+use crate::config::{Background, Config};
+use crate::disk::watch::{Coverage, News};
+use crate::domain::moment::Timestamp;
+use crate::domain::report::Repository;
 use crate::domain::repository::RepositoryId;
+use crate::domain::retry;
 use crate::domain::run::Kind;
+use crate::domain::schedule::Now;
 
 /// Names an answer that someone waits for; the shell knows who.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,15 +22,28 @@ pub struct ReplyId(pub u64);
 /// What reaches the engine.
 #[derive(Debug)]
 pub enum Input {
-    /// Jobs that were asked for by one request.
+    /// Jobs that were asked for by one request; by nobody who waits, if there is no `reply`.
     Sync {
         jobs: Vec<JobSpec>,
-        reply: ReplyId,
+        reply: Option<ReplyId>,
+    },
+    /// A request of the engine's own could not be turned into a job.
+    NotPrepared {
+        name: String,
+        kind: Kind,
+        message: String,
     },
     /// A job has ended; with an error when not even its end could be written.
     Finished {
         run_id: String,
         result: Result<Box<Finished>, String>,
+        coverage: Option<Coverage>,
+    },
+    /// A batch of hints has been looked at.
+    Served {
+        run_id: String,
+        served: Served,
+        coverage: Option<Coverage>,
     },
     /// Cancels what runs or waits: of these repositories (none: all), or one run.
     Cancel {
@@ -30,6 +51,30 @@ pub enum Input {
         run: Option<String>,
         reply: ReplyId,
     },
+    /// All repositories with what holds for each, after something about them was changed.
+    Repositories(Vec<Tracked>),
+    /// What holds for the whole program.
+    Config(Box<Config>),
+    Watch(News),
+    /// A watcher is there, which watches nothing yet.
+    WatcherStarted,
+    /// Whether a root is there, and the place that it was.
+    Probed {
+        id: RepositoryId,
+        is_there: bool,
+    },
+    /// How far each run is, in any unit that grows.
+    Measured(Vec<(String, u64)>),
+    /// Someone asks what only the engine knows.
+    Snapshot {
+        reply: ReplyId,
+    },
+    /// A step of cleaning up the history has been done.
+    Retired {
+        is_done: bool,
+    },
+    /// A deadline may have come.
+    Tick,
     Shutdown {
         reply: ReplyId,
     },
@@ -42,22 +87,143 @@ pub enum Effect {
     /// Asks a running job to stop.
     Stop {
         run_id: String,
+        why: Why,
     },
+    /// Closes a run whose threads no longer answer, and goes on without them.
+    Abandon {
+        run_id: String,
+        why: Why,
+    },
+    /// Lets a run that began with manners take what there is.
+    Hurry {
+        run_id: String,
+    },
+    /// Turns a request of the engine's own into jobs.
+    Request(Box<SyncRequest>),
+    /// Hands hints to a running job. With `polls`, what is not watched is listed too.
+    Serve {
+        run_id: String,
+        id: RepositoryId,
+        batch: HintBatch,
+        polls: bool,
+    },
+    /// No more hints come for this run: a realtime run ends.
+    NoMoreHints {
+        run_id: String,
+    },
+    /// Asks the watcher for a proof that everything before has been told.
+    AskProof(u64),
+    StartWatcher,
+    Forget(RepositoryId),
+    Probe(RepositoryId),
+    Measure,
+    /// Does a step of cleaning up the history.
+    Retire,
+    /// Looks whether a repository's state is news for the notify hook.
+    Tell(RepositoryId),
+    Snapshot(ReplyId),
     Answer(ReplyId, Answer),
     Publish(Event),
     /// Nothing runs any more, and nothing is to come.
     End,
 }
 
+/// What the engine must know of a repository to run it by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tracked {
+    pub repository: Repository,
+    /// With what the repository sets for itself.
+    pub config: Config,
+    /// When a run of each kind began last.
+    pub last: Vec<(Kind, Timestamp)>,
+}
+
 /// All of it.
 #[derive(Debug)]
 pub struct State {
-    /// How many repositories are worked on at the same time.
-    pub(super) at_once: usize,
+    /// The engine watches and follows the schedule; otherwise it only does what it is asked.
+    pub(super) is_resident: bool,
+    pub(super) config: Config,
     pub(super) waiting: Vec<JobSpec>,
     pub(super) running: Vec<Running>,
     pub(super) plans: HashMap<ReplyId, PendingPlan>,
     pub(super) stopping: Option<ReplyId>,
+    /// The repositories have been taken once.
+    pub(super) has_started: bool,
+    pub(super) repositories: BTreeMap<RepositoryId, Repo>,
+    pub(super) retries: Vec<Retry>,
+    pub(super) proof: Proof,
+    pub(super) measure_at: u64,
+    pub(super) retire_at: u64,
+    pub(super) runs_started: u64,
+    pub(super) runs_skipped: u64,
+    seed: u64,
+}
+
+/// One repository.
+#[derive(Debug)]
+pub(super) struct Repo {
+    pub tracked: Tracked,
+    /// When each kind is due, by the monotonic clock.
+    pub timers: BTreeMap<Kind, u64>,
+    /// When the last full run began: a daily one is due by the wall clock.
+    pub last_full: Option<Timestamp>,
+    /// What was asked for and is not queued yet.
+    pub asked: BTreeSet<Kind>,
+    pub pending: Pending,
+    pub serving: Option<Serving>,
+    pub watch: Watching,
+    pub away: Option<Away>,
+    pub is_probed: bool,
+    pub probe_at: u64,
+    /// As it was told last.
+    pub told: Live,
+}
+
+/// A batch that is being looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Serving {
+    pub run_id: String,
+    pub places: u64,
+    /// Set when the batch lists what is not watched: when that began.
+    pub polled_at: Option<Timestamp>,
+}
+
+/// How far a repository can be trusted to be as the index says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watching {
+    pub coverage: Coverage,
+    /// A full listing has ended since the watches stand, and nothing was lost since.
+    pub is_vouched: bool,
+    /// The watcher has proven that all was in the index then.
+    pub proven_at: Option<Timestamp>,
+    /// When the last listing of what is not watched began.
+    pub polled_at: Option<Timestamp>,
+    pub poll_at: u64,
+    /// When the last look at everything was asked for, and how long the next has to wait after it.
+    pub rescan: Option<(u64, u64)>,
+}
+
+/// The root is not there, or another one is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    /// Its runs that were due meanwhile.
+    pub skipped: u64,
+}
+
+/// What is under way to know whether the watcher has told everything.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    pub number: u64,
+    /// Asked when, by both clocks.
+    pub asked: Option<(u64, Timestamp)>,
+    pub answered_at: u64,
+    /// Proofs that did not come in time, one after the other.
+    pub missed: u32,
+    /// Set while no watcher answers: when one is started again, and how long the time after that.
+    pub down: Option<(u64, u64)>,
+    /// Who waits for a snapshot, and until when at most.
+    pub waiting: VecDeque<(ReplyId, u64)>,
 }
 
 /// A job that runs.
@@ -67,9 +233,24 @@ pub(super) struct Running {
     pub repository: RepositoryId,
     pub name: String,
     pub kind: Kind,
-    /// Another request of the same sort is served by this run.
-    pub is_plain: bool,
-    pub is_plan: bool,
+    pub spec: JobSpec,
+    pub started_ms: u64,
+    /// By when it must have ended after it was asked to, and why it was.
+    pub stopping: Option<(u64, Why)>,
+    /// Its last measure, and when that moved.
+    pub measure: (u64, u64),
+    /// For a realtime run: when it was last given hints.
+    pub hinted_ms: u64,
+    /// No more hints are given to it.
+    pub is_closing: bool,
+}
+
+/// A run that is to be tried again.
+#[derive(Clone, Debug)]
+pub(super) struct Retry {
+    pub due_ms: u64,
+    pub id: RepositoryId,
+    pub request: SyncRequest,
 }
 
 /// A plan of several repositories is answered when all are done.
@@ -80,22 +261,123 @@ pub(super) struct PendingPlan {
 }
 
 impl State {
-    pub fn new(at_once: usize) -> State {
-        State { at_once, waiting: Vec::new(), running: Vec::new(), plans: HashMap::new(), stopping: None }
+    /// `seed` spreads what must not come all at once.
+    pub fn new(config: Config, is_resident: bool, seed: u64) -> State {
+        State {
+            is_resident,
+            config,
+            waiting: Vec::new(),
+            running: Vec::new(),
+            plans: HashMap::new(),
+            stopping: None,
+            has_started: false,
+            repositories: BTreeMap::new(),
+            retries: Vec::new(),
+            proof: Proof::default(),
+            measure_at: 0,
+            retire_at: 0,
+            runs_started: 0,
+            runs_skipped: 0,
+            seed,
+        }
     }
 
-    /// Tells whether anything runs or waits for this repository.
+    /// Tells whether anything runs or waits for this repository, but a realtime run, which ends when it is asked to.
     pub fn works_on(&self, name: &str) -> bool {
-        self.running.iter().any(|running| running.name == name)
-            || self.waiting.iter().any(|waiting| waiting.repository.name == name)
+        self.running.iter().any(|running| running.name == name && running.kind != Kind::Realtime)
+            || self.waiting.iter().any(|waiting| waiting.repository.name == name && waiting.kind != Kind::Realtime)
     }
 
     pub fn is_idle(&self) -> bool {
         self.running.is_empty()
     }
 
+    /// Returns what waits and was asked for. What the watcher has asked for shows as pending hints.
     pub fn queued(&self) -> Vec<QueuedRun> {
-        self.waiting.iter().map(|spec| queued(spec, false)).collect()
+        self.waiting.iter().filter(|spec| spec.kind != Kind::Realtime).map(|spec| queued(spec, false)).collect()
+    }
+
+    /// Returns how runs that nobody waits for use the machine.
+    pub fn background(&self) -> Background {
+        self.config.sync.background
+    }
+
+    /// Tells whether a repository is to be watched.
+    pub fn is_watched(&self, id: RepositoryId) -> bool {
+        self.is_resident && self.repositories.get(&id).is_some_and(Repo::is_watched)
+    }
+
+    /// Returns the moments for which the watcher has proven each repository, to be kept when the engine ends.
+    pub fn proven(&self) -> Vec<(RepositoryId, Timestamp)> {
+        self.repositories.iter().filter_map(|(id, repo)| Some((*id, repo.true_as_of()?))).collect()
+    }
+
+    /// Draws a number that spreads what must not come all at once.
+    pub(super) fn draw(&mut self) -> u16 {
+        // Numerical Recipes' generator: good enough to be unlike its neighbours, and pure.
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.seed >> 48) as u16
+    }
+
+    pub(super) fn running_in(&self, id: RepositoryId) -> Option<&Running> {
+        self.running.iter().find(|running| running.repository == id)
+    }
+}
+
+impl Repo {
+    pub fn new(tracked: Tracked, now: Now) -> Repo {
+        let last_full = tracked.last_of(Kind::Full);
+        Repo {
+            tracked,
+            timers: BTreeMap::new(),
+            last_full,
+            asked: BTreeSet::new(),
+            pending: Pending::default(),
+            serving: None,
+            watch: Watching::default(),
+            away: None,
+            is_probed: false,
+            probe_at: now.mono_ms,
+            told: Live::default(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.tracked.repository.name
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.tracked.repository.paused_at.is_some()
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.tracked.config.watch.enabled && !self.is_paused()
+    }
+
+    pub fn patience(&self) -> Patience {
+        let watch = &self.tracked.config.watch;
+        Patience { quiet: watch.debounce, longest: watch.debounce_max }
+    }
+
+    /// Returns the moment for which all of it is proven: by the watcher where it watches, by listing where it does not.
+    pub fn true_as_of(&self) -> Option<Timestamp> {
+        let Watching { coverage, proven_at, polled_at, .. } = &self.watch;
+        match (coverage.watched > 0, coverage.unwatched > 0 || coverage.is_remote) {
+            (_, false) => *proven_at,
+            (true, true) => Some((*proven_at)?.min((*polled_at)?)),
+            (false, true) => *polled_at,
+        }
+    }
+
+    pub fn retry_rules(config: &Config) -> retry::Rules {
+        let rules = &config.retry;
+        retry::Rules { attempts: rules.attempts, delay: rules.delay, max_delay: rules.max_delay }
+    }
+}
+
+impl Tracked {
+    pub fn last_of(&self, kind: Kind) -> Option<Timestamp> {
+        self.last.iter().find(|(known, _)| *known == kind).map(|(_, at)| *at)
     }
 }
 

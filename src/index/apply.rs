@@ -19,6 +19,8 @@ pub struct RunContext {
     pub repository: RepositoryId,
     /// The run's number, which is also the generation of the rows that it writes.
     pub number: i64,
+    /// What settles together: the run's number, or a negative one for a batch of hints that is served while it goes on.
+    pub lane: i64,
     /// Until a full run has reached its last directory, changes are counted and not stored one by one.
     pub stores_changes: bool,
 }
@@ -70,6 +72,16 @@ pub enum Op {
     /// A directory is listed again: what an earlier listing parked counts no more.
     Unpark {
         directory_id: i64,
+    },
+    /// Names, or without any the directory itself, are there again, whatever another lane has parked.
+    Found {
+        directory_id: i64,
+        names: Vec<Vec<u8>>,
+    },
+    /// A file in a directory whose row is not written was changed: an incremental run looks there for a while.
+    Newer {
+        directory_id: i64,
+        newest_ns: i64,
     },
     /// A held directory is there again, or a person has accepted what is mounted there, in a run that writes no more of it.
     Return {
@@ -166,6 +178,8 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
                 settle::park(db, run, *directory_id, *parent_id, path, name.as_deref(), *reason)?;
             }
             Op::Unpark { directory_id } => settle::unpark(db, run, *directory_id)?,
+            Op::Found { directory_id, names } => settle::found(db, run, *directory_id, names)?,
+            Op::Newer { directory_id, newest_ns } => raise_newest(db, *directory_id, *newest_ns)?,
             Op::Return { id, mount } => {
                 db.prepare_cached("UPDATE directories SET held = 0, mount = ?2 WHERE id = ?1")?
                     .execute(params![id, mount])?;
@@ -186,10 +200,7 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
                 db.prepare_cached("DELETE FROM damage WHERE directory_id = ?1 AND name = ?2")?
                     .execute(params![directory_id, name])?;
             }
-            Op::Trouble { directory_id } => {
-                db.prepare_cached("UPDATE directories SET newest_ns = ?2 WHERE id = ?1")?
-                    .execute(params![directory_id, i64::MAX])?;
-            }
+            Op::Trouble { directory_id } => raise_newest(db, *directory_id, i64::MAX)?,
             Op::Problem(problem) => problems::open(db, run, problem, batch.at_ms)?,
             Op::CloseProblem { path } => problems::close(db, run, path, batch.at_ms)?,
             Op::HashState { stamp, offset_bytes, state } => {
@@ -200,6 +211,13 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
     }
     add_totals(db, run.repository, files, bytes)?;
     add_tally(db, run.number, &Tally { added: batch.tally.added - doubled, ..batch.tally })
+}
+
+/// Lets an incremental run look at a directory for as long as something so new is in it.
+fn raise_newest(db: &Connection, directory_id: i64, newest_ns: i64) -> Result<()> {
+    db.prepare_cached("UPDATE directories SET newest_ns = ?2 WHERE id = ?1 AND newest_ns < ?2")?
+        .execute(params![directory_id, newest_ns])?;
+    Ok(())
 }
 
 fn write_directory(db: &Connection, run: &RunContext, row: &DirectoryRow, at_ms: i64) -> Result<()> {

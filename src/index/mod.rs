@@ -3,6 +3,7 @@
 //! One [`Writer`] thread holds the only read-write connection; [`Reader`]s are read-only and many. Does not touch
 //! watched trees and asks no clock: times come in with the values.
 
+mod abandon;
 mod apply;
 mod changes;
 mod connection;

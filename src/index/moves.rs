@@ -56,7 +56,7 @@ impl Writer {
                          AND a.mtime_ns = f.mtime_ns AND a.born_ns <> 0
                          AND a.born_ns = f.mtime_ns + f.ctime_after_mtime_ns - f.born_before_ctime_ns"
                     ),
-                    params![run.number, true],
+                    params![run.lane, true],
                 )?;
                 carry_out_moves(db, run, Proof::Inode, at_ms)
             })
@@ -77,7 +77,7 @@ impl Writer {
                     "INSERT INTO temp.content SELECT f.sha256, f.directory_id, f.name FROM temp.arrivals a
                      JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
                      WHERE a.run = ?1 AND f.size_bytes > 0 AND f.sha256 IS NOT NULL",
-                    [run.number],
+                    [run.lane],
                 )?;
                 // Twins prove nothing; and joined with each other, thousands of them would take for ever.
                 db.execute_batch(
@@ -92,7 +92,7 @@ impl Writer {
                          FROM ({GONE_FILES}) f CROSS JOIN temp.content c ON c.sha256 = f.sha256
                          GROUP BY f.sha256 HAVING count(*) = 1"
                     ),
-                    params![run.number, false],
+                    params![run.lane, false],
                 )?;
                 db.execute_batch("DROP TABLE temp.content")?;
                 carry_out_moves(db, run, Proof::Content, at_ms)
@@ -157,13 +157,13 @@ fn carry_out_move(db: &Connection, run: &RunContext, proof: Proof, from: Place, 
     db.prepare_cached(damage)?.execute(params![from.0, from.1, to.0, to.1])?;
     // What has not been read stays an arrival, and is read like the others; its change is this move.
     db.prepare_cached("UPDATE temp.arrivals SET is_move = 1 WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-        .execute(params![run.number, to.0, to.1])?;
+        .execute(params![run.lane, to.0, to.1])?;
     if proof == Proof::Content || !carried.flags.has(Flags::ARRIVAL) {
         db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-            .execute(params![run.number, to.0, to.1])?;
+            .execute(params![run.lane, to.0, to.1])?;
     }
     db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-        .execute(params![run.number, from.0, from.1])?;
+        .execute(params![run.lane, from.0, from.1])?;
     for (sql, at) in [
         ("DELETE FROM held WHERE repository_id = ?1 AND path = ?2 AND ?3", &old_path),
         ("UPDATE problems SET closed_ms = ?3 WHERE repository_id = ?1 AND path = ?2 AND closed_ms IS NULL", &old_path),

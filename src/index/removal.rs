@@ -37,7 +37,7 @@ impl Writer {
             let mut parked = Parked::default();
             let mut statement =
                 db.connection.prepare("SELECT directory_id, name, reason FROM temp.parked WHERE run = ?1")?;
-            let mut rows = statement.query([run.number])?;
+            let mut rows = statement.query([run.lane])?;
             while let Some(row) = rows.next()? {
                 let (id, name, reason): (i64, Option<Vec<u8>>, Option<String>) =
                     (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -123,7 +123,7 @@ fn remove_step(db: &Connection, run: &RunContext, accept_all: bool, at_ms: i64) 
     let mut left = FILES_PER_STEP;
     while left > 0 {
         let sql = "SELECT rowid, directory_id, name FROM temp.parked WHERE run = ?1 AND (?2 OR reason IS NULL) LIMIT 1";
-        let next = db.prepare_cached(sql)?.query_row(params![run.number, accept_all], |row| {
+        let next = db.prepare_cached(sql)?.query_row(params![run.lane, accept_all], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
         });
         let (row_id, directory_id, name) = match next {
@@ -255,7 +255,7 @@ struct HeldRow<'a> {
 fn hold(db: &Connection, run: &RunContext, otherwise: Reason, at_ms: i64) -> Result<HoldResult> {
     let mut any_new = false;
     let mut statement = db.prepare("SELECT directory_id, name, reason FROM temp.parked WHERE run = ?1")?;
-    let mut rows = statement.query([run.number])?;
+    let mut rows = statement.query([run.lane])?;
     while let Some(row) = rows.next()? {
         let (directory_id, name, reason): (i64, Option<Vec<u8>>, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);

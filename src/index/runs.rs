@@ -133,7 +133,7 @@ impl Writer {
                 let seen: i64 = db.query_row(sql, [new.repository.0], |row| row.get(0))?;
                 let sql = "INSERT INTO run_log (run, at_ms, message) VALUES (?1, ?2, ?3)";
                 db.execute(sql, params![number, new.started_ms, new.first_line])?;
-                Ok(RunContext { repository: new.repository, number, stores_changes: seen > 0 || is_plan })
+                Ok(RunContext { repository: new.repository, number, lane: number, stores_changes: seen > 0 || is_plan })
             });
             if opened.is_err() && is_plan {
                 db.end_plan()?;

@@ -60,12 +60,12 @@ pub(super) fn park(
     if name.is_none() {
         // Met once more when what moved is listed again.
         db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name IS NULL")?
-            .execute(params![run.number, directory_id])?;
+            .execute(params![run.lane, directory_id])?;
     }
     db.prepare_cached(
         "INSERT INTO temp.parked (run, directory_id, parent_id, name, path, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![run.number, directory_id, parent_id, name, path, reason.map(Reason::as_str)])?;
+    .execute(params![run.lane, directory_id, parent_id, name, path, reason.map(Reason::as_str)])?;
     Ok(())
 }
 
@@ -77,7 +77,21 @@ pub(super) fn unpark(db: &Connection, run: &RunContext, directory_id: i64) -> Re
         "DELETE FROM temp.parked WHERE run = ?1 AND parent_id = ?2 AND name IS NULL
          AND (reason IS NULL OR reason = 'emptied')",
     ] {
-        db.prepare_cached(sql)?.execute(params![run.number, directory_id])?;
+        db.prepare_cached(sql)?.execute(params![run.lane, directory_id])?;
+    }
+    Ok(())
+}
+
+/// Forgets that the run itself, beside whose own lane this is found, has parked names, or without any the directory.
+pub(super) fn found(db: &Connection, run: &RunContext, directory_id: i64, names: &[Vec<u8>]) -> Result<()> {
+    if names.is_empty() {
+        let sql = "DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name IS NULL
+                   AND (reason IS NULL OR reason = 'emptied')";
+        db.prepare_cached(sql)?.execute([run.number, directory_id])?;
+    }
+    for name in names {
+        db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+            .execute(params![run.number, directory_id, name])?;
     }
     Ok(())
 }
@@ -85,13 +99,18 @@ pub(super) fn unpark(db: &Connection, run: &RunContext, directory_id: i64) -> Re
 /// Remembers a file that may turn out to be a move.
 pub(super) fn remember_arrival(db: &Connection, run: &RunContext, row: &FileRow) -> Result<()> {
     let stamp = &row.record.stamp;
+    if run.lane != run.number {
+        // A hint may lead to what the run itself has found and not settled yet: whoever comes last settles it.
+        db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
+            .execute(params![run.number, row.directory_id, row.name])?;
+    }
     db.prepare_cached(
         "INSERT INTO temp.arrivals (run, directory_id, name, size_bytes, mtime_ns, inode, born_ns, is_counted)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (run, directory_id, name) DO UPDATE SET size_bytes = ?4, mtime_ns = ?5, inode = ?6, born_ns = ?7",
     )?
     .execute(params![
-        run.number,
+        run.lane,
         row.directory_id,
         row.name,
         stamp.size_bytes,
@@ -106,7 +125,7 @@ pub(super) fn remember_arrival(db: &Connection, run: &RunContext, row: &FileRow)
 /// Forgets everything that a run has kept.
 pub(super) fn forget(db: &Connection, run: &RunContext) -> Result<()> {
     for table in ["parked", "arrivals", "gone"] {
-        db.execute(&format!("DELETE FROM temp.{table} WHERE run = ?1"), [run.number])?;
+        db.execute(&format!("DELETE FROM temp.{table} WHERE run = ?1"), [run.lane])?;
     }
     db.execute("DELETE FROM temp.moves", [])?;
     Ok(())
@@ -118,10 +137,10 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn has_parked(&self, run: &RunContext) -> Result<bool> {
-        let number = run.number;
+        let lane = run.lane;
         self.call_for(run, move |db, _| {
             let sql = "SELECT EXISTS (SELECT 1 FROM temp.parked WHERE run = ?1)";
-            Ok(db.connection.query_row(sql, [number], |row| row.get(0))?)
+            Ok(db.connection.query_row(sql, [lane], |row| row.get(0))?)
         })
     }
 
@@ -130,7 +149,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
     pub fn arrivals(&self, run: &RunContext, after: i64, limit: usize) -> Result<Vec<Arrival>> {
-        let number = run.number;
+        let lane = run.lane;
         self.call_for(run, move |db, _| {
             // The plus keeps the planner off the index by run, which would sort all arrivals for every part.
             let mut statement = db.connection.prepare_cached(&format!(
@@ -139,7 +158,7 @@ impl Writer {
                  JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
                  WHERE +a.run = ?1 AND a.id > ?2 ORDER BY a.id LIMIT ?3"
             ))?;
-            let rows = statement.query_map(params![number, after, limit as i64], |row| {
+            let rows = statement.query_map(params![lane, after, limit as i64], |row| {
                 Ok(Arrival {
                     id: row.get(11)?,
                     directory_id: row.get(12)?,
@@ -162,20 +181,20 @@ impl Writer {
                 if run.stores_changes {
                     db.execute(
                         "INSERT INTO changes (repository_id, run, at_ms, verdict, path, new_size_bytes, new_sha256)
-                         SELECT ?2, ?1, ?3, 'added', CASE WHEN d.path = x'' THEN f.name
+                         SELECT ?2, ?4, ?3, 'added', CASE WHEN d.path = x'' THEN f.name
                                 ELSE CAST(d.path || x'2f' || f.name AS BLOB) END, f.size_bytes, f.sha256
                          FROM temp.arrivals a JOIN directories d ON d.id = a.directory_id
                          JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
                          WHERE +a.run = ?1 AND a.is_move = 0 ORDER BY a.id",
-                        params![run.number, run.repository.0, at_ms],
+                        params![run.lane, run.repository.0, at_ms, run.number],
                     )?;
                 }
                 db.execute(
                     "UPDATE files SET flags = flags & ~32 WHERE flags & 32 <> 0 AND (directory_id, name) IN
                      (SELECT directory_id, name FROM temp.arrivals WHERE run = ?1)",
-                    [run.number],
+                    [run.lane],
                 )?;
-                db.execute("DELETE FROM temp.arrivals WHERE run = ?1", [run.number])?;
+                db.execute("DELETE FROM temp.arrivals WHERE run = ?1", [run.lane])?;
                 Ok(())
             })
         })
@@ -188,14 +207,14 @@ pub(super) fn drop_moved_directories(db: &Connection, run: &RunContext) -> Resul
         "DELETE FROM temp.parked WHERE run = ?1 AND name IS NULL AND NOT EXISTS
          (SELECT 1 FROM directories d WHERE d.id = parked.directory_id AND d.parent_id = parked.parent_id
           AND d.path = parked.path)",
-        [run.number],
+        [run.lane],
     )?;
     Ok(())
 }
 
 /// Lists every directory at and below the parked ones.
 pub(super) fn spread_parked_directories(db: &Connection, run: &RunContext) -> Result<()> {
-    db.execute("DELETE FROM temp.gone WHERE run = ?1", [run.number])?;
+    db.execute("DELETE FROM temp.gone WHERE run = ?1", [run.lane])?;
     db.execute(
         "INSERT OR IGNORE INTO temp.gone (run, directory_id, reason)
          SELECT ?1, d.id, p.reason FROM temp.parked p JOIN directories t ON t.id = p.directory_id
@@ -203,7 +222,7 @@ pub(super) fn spread_parked_directories(db: &Connection, run: &RunContext) -> Re
               AND d.path < CAST(t.path || x'30' AS BLOB)
          WHERE p.run = ?1 AND p.name IS NULL
          UNION ALL SELECT ?1, p.directory_id, p.reason FROM temp.parked p WHERE p.run = ?1 AND p.name IS NULL",
-        params![run.number, run.repository.0],
+        params![run.lane, run.repository.0],
     )?;
     Ok(())
 }
@@ -216,7 +235,7 @@ pub(super) fn withdraw_gone_arrivals(db: &Connection, run: &RunContext) -> Resul
     let sql =
         format!("SELECT a.id, a.directory_id, a.name, a.is_counted FROM temp.arrivals a WHERE a.run = ?1 AND ({gone})");
     let mut statement = db.prepare(&sql)?;
-    let rows = statement.query_map([run.number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = statement.query_map([run.lane], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let withdrawn: Vec<(i64, i64, Vec<u8>, i64)> = rows.collect::<rusqlite::Result<_>>()?;
     let (mut files, mut bytes, mut counted) = (0, 0, 0);
     for (id, directory_id, name, is_counted) in withdrawn {
@@ -228,7 +247,7 @@ pub(super) fn withdraw_gone_arrivals(db: &Connection, run: &RunContext) -> Resul
         counted += is_counted;
         db.prepare_cached("DELETE FROM temp.arrivals WHERE id = ?1")?.execute([id])?;
         db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-            .execute(params![run.number, directory_id, name])?;
+            .execute(params![run.lane, directory_id, name])?;
     }
     add_totals(db, run.repository, -files, -bytes)?;
     add_tally(db, run.number, &Tally { added: -counted, ..Tally::default() })
@@ -244,7 +263,7 @@ pub(super) fn bind_parked(db: &Connection, run: &RunContext) -> Result<()> {
         "UPDATE temp.parked SET reason = 'mount_missing' WHERE run = ?1 AND name IS NULL AND reason IS NULL
          AND EXISTS ({below} WHERE t.id = parked.directory_id AND d.mount IS NOT NULL)"
     );
-    db.execute(&mounted, [run.number])?;
+    db.execute(&mounted, [run.lane])?;
     let holds: bool =
         db.query_row("SELECT EXISTS (SELECT 1 FROM held WHERE repository_id = ?1)", [run.repository.0], |row| {
             row.get(0)
@@ -262,7 +281,7 @@ pub(super) fn bind_parked(db: &Connection, run: &RunContext) -> Result<()> {
              (SELECT 1 FROM files f JOIN directories d ON d.id = f.directory_id
               WHERE f.directory_id = parked.directory_id AND f.name = parked.name AND (f.flags & 4 <> 0 OR d.held <> 0))"
         ),
-        params![run.number, run.repository.0],
+        params![run.lane, run.repository.0],
     )?;
     db.execute(
         &format!(
@@ -270,7 +289,7 @@ pub(super) fn bind_parked(db: &Connection, run: &RunContext) -> Result<()> {
              AND EXISTS ({below} WHERE t.id = parked.directory_id AND (d.held <> 0 OR EXISTS
                          (SELECT 1 FROM files f WHERE f.directory_id = d.id AND f.flags & 4 <> 0)))"
         ),
-        params![run.number, run.repository.0],
+        params![run.lane, run.repository.0],
     )?;
     Ok(())
 }

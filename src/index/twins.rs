@@ -60,6 +60,8 @@ impl Twins {
                 rename(parent_id);
             }
             Op::Unpark { directory_id }
+            | Op::Found { directory_id, .. }
+            | Op::Newer { directory_id, .. }
             | Op::Damage { directory_id, .. }
             | Op::Heal { directory_id, .. }
             | Op::Trouble { directory_id } => rename(directory_id),

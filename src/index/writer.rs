@@ -117,6 +117,11 @@ impl Writer {
         self.failed.lock().expect("no one panics while holding this lock").remove(&run.number);
     }
 
+    /// Refuses every later batch of a run.
+    pub(super) fn refuse(&self, run: i64, class: Class, message: String) {
+        self.failed.lock().expect("no one panics while holding this lock").insert(run, (class, message));
+    }
+
     fn check(&self, run: i64) -> Result<()> {
         match self.failed.lock().expect("no one panics while holding this lock").get(&run) {
             Some((class, message)) => Err(IndexError::Stopped { class: *class, message: message.clone() }),

@@ -42,6 +42,17 @@ pub enum HookOutcome {
     NotStarted(String),
 }
 
+impl std::fmt::Display for HookOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HookOutcome::Exited(code) => write!(f, "exited with {code}"),
+            HookOutcome::Signalled(signal) => write!(f, "ended by signal {signal}"),
+            HookOutcome::TimedOut => f.write_str("ended by us: it took longer than `hooks.timeout`"),
+            HookOutcome::NotStarted(message) => write!(f, "not started: {message}"),
+        }
+    }
+}
+
 /// Runs `argv` without a shell, in `/` and a process group of its own, and waits for its end.
 ///
 /// `environment` is added to ours. What `input` writes goes to its standard input, as fast as it reads; when it does not

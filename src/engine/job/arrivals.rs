@@ -6,6 +6,7 @@ use super::content::Reading;
 use super::worker::Worker;
 use crate::disk::Directory;
 use crate::domain::path::join;
+use crate::domain::problem::Class;
 use crate::domain::record::{Flags, Record};
 use crate::index::{Arrival, FileRow, Op, Result};
 
@@ -60,6 +61,9 @@ impl Worker {
                     change: None,
                     is_arrival: false,
                 })));
+            }
+            Reading::Problem(Class::Unstable, _) if self.shared.hinted.is_some() => {
+                self.shared.defer(&arrival.directory, &arrival.name);
             }
             Reading::Problem(class, message) => {
                 self.sink.problem(join(&arrival.directory, &arrival.name), class, message);

@@ -174,8 +174,16 @@ impl Comparison<'_> {
                 return self.flush_if_large(sink);
             }
         };
-        found.newest_ns = found.newest_ns.max(entry.stamp.newest_ns());
+        if self.shared.is_beside() {
+            sink.push(Op::Found { directory_id: self.id, names: vec![known.name.to_vec()] });
+        }
         let is_symlink = entry.kind == EntryKind::Symlink;
+        if entry.stamp != known.stamp && self.shared.is_unsettled(&self.target.path, known.name, &entry.stamp) {
+            found.troubled = true;
+            self.shared.defer(&self.target.path, known.name);
+            return Ok(());
+        }
+        found.newest_ns = found.newest_ns.max(entry.stamp.newest_ns());
         let is_same_type = is_symlink == known.flags.has(Flags::SYMLINK);
         if known.flags.has(Flags::HELD) {
             sink.push(Op::Lapse { path: join(&self.target.path, known.name) });
@@ -263,6 +271,11 @@ impl Comparison<'_> {
                 EntryKind::File => false,
                 EntryKind::Symlink => true,
             };
+            if !is_symlink && self.shared.is_unsettled(&self.target.path, name, &entry.stamp) {
+                found.troubled = true;
+                self.shared.defer(&self.target.path, name);
+                continue;
+            }
             found.newest_ns = found.newest_ns.max(entry.stamp.newest_ns());
             if self.shared.is_first {
                 found.to_read.push(ToRead {

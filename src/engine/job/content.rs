@@ -115,6 +115,12 @@ impl Worker {
                 opened.incomplete.store(true, Relaxed);
                 return Ok(());
             }
+            Reading::Problem(Class::Unstable, _) if self.shared.hinted.is_some() => {
+                // Still being written: its next hint, or a moment's rest, tells when it is worth reading.
+                opened.troubled.store(true, Relaxed);
+                self.shared.defer(&opened.path, &file.name);
+                return Ok(());
+            }
             Reading::Problem(class, message) => {
                 opened.troubled.store(true, Relaxed);
                 self.sink.problem(join(&opened.path, &file.name), class, message);

@@ -9,6 +9,7 @@ use super::shared::Shared;
 use super::sink::Sink;
 use super::stack::Work;
 use super::worker::Worker;
+use crate::disk::watch::Placed;
 use crate::disk::{self, Directory, EntryKind, LeftOut, Listing};
 use crate::domain::guard::Reason;
 use crate::domain::path::{RelPath, join};
@@ -65,7 +66,31 @@ pub(super) const FILES_PER_PART: usize = 256;
 const BYTES_PER_PART: i64 = 8 << 20;
 
 impl Worker {
+    /// Looks at a directory, unless it is in other hands.
     pub(super) fn look_at(&mut self, mut target: Target) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        if shared.is_beside() {
+            if !shared.company.enter_for_hint(&target.path) {
+                shared.defer_directory(&target.path);
+                return Ok(());
+            }
+        } else {
+            if shared.company.is_hinted_now(&target.path) {
+                // Whoever waits holds nothing that the other may wait for.
+                self.sink.flush()?;
+            }
+            if shared.company.enter(&target.path) && target.known.is_none() {
+                target.known = self.index.known_directory(shared.run.repository, &target.path)?;
+            }
+        }
+        let path = target.path.clone();
+        self.is_opened = false;
+        self.look_inside(target)?;
+        // What was opened is given back with its last part, maybe by another worker.
+        if self.is_opened { Ok(()) } else { self.sink.done_with(&path) }
+    }
+
+    fn look_inside(&mut self, mut target: Target) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         target.known = target.known.filter(|known| !shared.is_taken_elsewhere(known, &target.path));
         if shared.is_below_moved(&target) {
@@ -73,7 +98,7 @@ impl Worker {
         }
         shared.context.progress.set_current(&target.path);
         let listing_started_ns = clock::wall_ns();
-        let directory = match shared.root.directory(&target.path) {
+        let mut directory = match shared.root.directory(&target.path) {
             Ok(directory) => directory,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return self.has_vanished(&target),
             Err(errno) => return self.cannot_list(&target, errno),
@@ -83,6 +108,9 @@ impl Worker {
         }
         if self.is_left_out(&target, &directory)? {
             return Ok(());
+        }
+        if let Err(errno) = self.watch(&target.path, &mut directory) {
+            return self.cannot_list(&target, errno);
         }
         let mount = match directory.is_mount_point && !target.path.is_empty() {
             true => directory.identity().ok().map(|identity| identity.to_text()),
@@ -106,6 +134,19 @@ impl Worker {
             return self.cannot_list(&target, errno);
         }
         self.compare(target, directory, mount, listing_started_ns)
+    }
+
+    /// Watches a directory before it is looked at: what happens from now on is either seen or hinted at.
+    fn watch(&self, path: &[u8], directory: &mut Directory) -> std::result::Result<(), Errno> {
+        let Some(watcher) = &self.shared.context.watcher else { return Ok(()) };
+        if self.shared.spec.plan {
+            return Ok(());
+        }
+        match watcher.watch(self.shared.run.repository.0, path, directory) {
+            // Its stamp was taken before the watch stood.
+            Placed::New => directory.stat_again(),
+            Placed::Known | Placed::Unwatched => Ok(()),
+        }
     }
 
     /// Notes that a directory is not there any more. Its parent's stamp has moved, and tells.
@@ -258,13 +299,22 @@ impl Worker {
             let row = DirectoryRow { id, parent_id: target.parent_id, path: target.path.clone(), ..Default::default() };
             self.sink.push(Op::Directory(Box::new(row)));
         }
+        if shared.is_beside() && target.known.is_some() {
+            self.sink.push(Op::Found { directory_id: id, names: Vec::new() });
+        }
         let emptied = self.has_become_empty(&target, &directory)?;
         let comparison = Comparison { shared: &shared, target: &target, id, emptied };
         let found = comparison.run(&self.index, &mut self.sink, &self.listing)?;
         close_problems(&shared, &mut self.sink, &target, &self.listing);
         shared.stack.push(found.below.into_iter().rev().map(Work::Directory));
         let looked = Looked { id, mount, newest_ns: found.newest_ns, troubled: found.troubled, started_ns };
+        if let (Scope::Names(_), Some(known)) = (&target.scope, &target.known)
+            && found.newest_ns > known.newest_ns
+        {
+            self.sink.push(Op::Newer { directory_id: id, newest_ns: found.newest_ns });
+        }
         let opened = Opened::new(&shared, target, directory, looked);
+        self.is_opened = true;
         self.read_all(opened, found.to_read)
     }
 

@@ -4,14 +4,19 @@
 //! Every kind of run is this same job over another set of directories.
 
 mod arrivals;
+mod company;
 mod comparison;
 mod content;
 mod directory;
+mod hinted;
 mod linked;
 mod mounts;
 mod open_run;
 mod opened;
 mod outcome;
+mod pace;
+mod prepare;
+mod serve;
 mod settle;
 mod shared;
 mod sink;
@@ -20,4 +25,5 @@ mod targets;
 mod worker;
 
 pub use outcome::{Finished, run};
-pub use shared::{JobContext, JobSpec};
+pub use serve::{HintBatch, Inbox, Served};
+pub use shared::{JobContext, JobSpec, Manners, Report};

@@ -23,6 +23,20 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// `has_stalled`: not because anyone asked for it, but as nothing moved for too long.
+    pub fn cancelled(has_stalled: bool) -> Ending {
+        if has_stalled {
+            let message = "nothing moved for longer than `stall_timeout`; what was committed stays";
+            return Ending::failed(Class::Timeout, message);
+        }
+        Ending {
+            outcome: Outcome::Cancelled,
+            class: Some(Class::Cancelled),
+            message: Some("cancelled; what was committed stays".to_owned()),
+            vouches_from_ms: None,
+        }
+    }
+
     pub fn failed(class: Class, message: impl Into<String>) -> Ending {
         Ending { outcome: Outcome::Failed, class: Some(class), message: Some(message.into()), vouches_from_ms: None }
     }
@@ -55,8 +69,8 @@ impl OpenRun {
             started_ms: started_at.0,
             instance: context.instance.clone(),
             metadata: spec.note.as_ref().map(|note| serde_json::json!({ "note": note }).to_string()),
-            attempt: 1,
-            retry_of: None,
+            attempt: spec.attempt,
+            retry_of: spec.retry_of.clone(),
             is_plan: spec.plan,
             first_line: first_line(spec),
         })?;
@@ -89,8 +103,8 @@ impl OpenRun {
             tally: Tally::default(),
             error_class: None,
             error_message: None,
-            attempt: 1,
-            retry_of: None,
+            attempt: spec.attempt,
+            retry_of: spec.retry_of.clone(),
             folded: 1,
             instance: context.instance.clone(),
             metadata: None,

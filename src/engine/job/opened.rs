@@ -70,13 +70,20 @@ impl Worker {
             // What this worker found must be on its way before another one may write "listed".
             self.sink.flush()?;
         }
-        if opened.parts.fetch_sub(1, AcqRel) != 1 || opened.incomplete.load(Relaxed) {
+        if opened.parts.fetch_sub(1, AcqRel) != 1 {
             return Ok(());
         }
+        if !opened.incomplete.load(Relaxed) {
+            self.write_directory(opened);
+        }
+        self.sink.done_with(&opened.path)
+    }
+
+    /// Writes the row of a directory that has been read to its end.
+    fn write_directory(&mut self, opened: &Opened) {
         let row = opened.row.lock().expect("no one panics while holding this lock").take();
         let Some(mut row) = row else {
-            self.note_return(opened);
-            return Ok(());
+            return self.note_return(opened);
         };
         if opened.troubled.load(Relaxed) {
             row.newest_ns = i64::MAX;
@@ -91,7 +98,6 @@ impl Worker {
             }
             self.sink.push(Op::Directory(row));
         }
-        Ok(())
     }
 
     /// Ends a hold in a run that writes no row of a directory: a cleanup that met it again, or was told to accept it.

@@ -1,29 +1,28 @@
 //! Runs a job from its first look at the root to its outcome.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
 
-use super::linked::Linked;
-use super::mounts::Mounts;
+use super::company::Company;
 use super::open_run::{Ending, OpenRun};
+use super::pace;
+use super::prepare::{Part, prepare};
+use super::serve::{Server, beside};
 use super::settle::{Settled, settle};
 use super::shared::{JobContext, JobSpec, Shared};
-use super::stack::Stack;
 use super::targets;
 use super::worker::run_round;
-use crate::disk::{Filter, Identity, LeftOutCounts, OwnFiles, Root, RootError, count};
+use crate::disk::count;
 use crate::domain::amount::plural;
 use crate::domain::guard::Reason;
+use crate::domain::hint::Hints;
 use crate::domain::problem::Class;
 use crate::domain::report::{Run, StoredChange};
 use crate::domain::run::{Kind, Outcome};
 use crate::domain::show::show;
 use crate::engine::clock;
+use crate::engine::stop::Why;
 use crate::index::{HoldResult, IndexError, Reader, Result};
 
 /// A job that has ended.
@@ -32,6 +31,19 @@ pub struct Finished {
     pub run: Run,
     /// What a plan would change, at most its first thousand.
     pub changes: Vec<StoredChange>,
+    /// Hints that came while it ran and were not settled by it.
+    pub again: Hints,
+    /// It has looked at everything, to the end.
+    pub has_seen_all: bool,
+    /// A verify that stopped for another run.
+    pub gave_way: bool,
+}
+
+impl Finished {
+    /// A run whose threads hang: somebody else wrote its end.
+    pub fn given_up(run: Run) -> Finished {
+        Finished { run, changes: Vec::new(), again: Hints::default(), has_seen_all: false, gave_way: false }
+    }
 }
 
 /// Runs a job to its end, and tells `started` its row once its start is written. It blocks; give it a thread of its own.
@@ -47,66 +59,42 @@ pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) ->
     if !spec.plan {
         started(open.row(&spec, &context));
     }
-    let ending = match catch_unwind(AssertUnwindSafe(|| work(&spec, &context, &open))) {
+    pace::take_manners(&spec);
+    let is_realtime = spec.kind == Kind::Realtime;
+    let company = Arc::new(Company::new(!is_realtime && context.inbox.is_some()));
+    let server = Server::new(&spec, &context, &open, Arc::clone(&company));
+    let inbox = context.inbox.as_deref();
+    let run_all = || match inbox.filter(|_| is_realtime) {
+        Some(inbox) => {
+            let (ending, mut left) = server.serve_all(inbox);
+            left.merge(inbox.take_left().unwrap_or_default().into_hints());
+            (ending, left)
+        }
+        None => beside(&server, inbox, || work(&spec, &context, &open, company)),
+    };
+    let (ending, again) = match catch_unwind(AssertUnwindSafe(run_all)) {
+        Ok((ending, again)) => (Ok(ending), again),
+        Err(panic) => (Err(panic), Hints::default()),
+    };
+    let ending = match ending {
         Ok(Ok(ending)) => ending,
         Ok(Err(error)) => Ending::failed(error.class(), error.to_string()),
         Err(_) => Ending::failed(Class::Internal, "a thread panicked; this is a bug, please report it with the log"),
     };
+    let has_seen_all = ending.vouches_from_ms.is_some();
+    let gave_way = context.stop.why() == Some(Why::GiveWay);
     let (run, changes) = open.close(ending)?;
-    Ok(Finished { run, changes })
+    Ok(Finished { run, changes, again, has_seen_all, gave_way })
 }
 
-fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> {
-    let path = Path::new(OsStr::from_bytes(&spec.repository.path));
-    let (root, identity) = match open_root(path) {
-        Ok(found) => found,
+fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun, company: Arc<Company>) -> Result<Ending> {
+    let part = Part { run: open.context.clone(), company, hinted: None };
+    let shared = match prepare(spec, context, open, part)? {
+        Ok(shared) => shared,
         Err(ending) => return Ok(ending),
     };
-    let known = spec.repository.identity.as_deref().and_then(Identity::parse);
-    if let Some(ending) = refuse_other_place(spec, context, open, known.as_ref(), &identity)? {
-        return Ok(ending);
-    }
-    let has_moved = known.is_none() && spec.repository.seen_generation > 0;
-    if !spec.plan {
-        // A library that was moved is compared by the next full run, whatever other run comes before it.
-        if !has_moved {
-            context.writer.set_identity(spec.repository.id, &identity.to_text())?;
-        }
-        context.writer.release_root(spec.repository.id)?;
-    }
-    let filter = match Filter::new(&spec.repository.settings.selection) {
-        Ok(filter) => filter,
-        Err(error) => return Ok(Ending::failed(Class::Config, error.to_string())),
-    };
     let reader = Reader::open(&context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
-    let shared = Arc::new(Shared {
-        run: Arc::new(open.context.clone()),
-        started_ms: open.started_at.0,
-        reads_all: has_moved,
-        mounts: Mounts::look(&root, reader.known_mounts(spec.repository.id)?),
-        identity: identity.to_text(),
-        root,
-        filter,
-        own: OwnFiles::find(&context.data_directory),
-        stack: Stack::default(),
-        open_problems: reader.open_problem_paths(spec.repository.id)?,
-        is_first: spec.repository.seen_generation == 0,
-        adopts_mounts: known.is_none() || spec.accept_removals,
-        linked: Linked::default(),
-        moved: Mutex::new(Vec::new()),
-        vanished: AtomicU64::new(0),
-        verified_bytes: AtomicU64::new(0),
-        unmet: Mutex::new(Vec::new()),
-        left_out: Mutex::new(LeftOutCounts::default()),
-        error: Mutex::new(None),
-        relisting: AtomicBool::new(false),
-        relisted: AtomicU64::new(0),
-        arrivals_are_final: AtomicBool::new(false),
-        is_settling: AtomicBool::new(false),
-        counting: AtomicBool::new(true),
-        spec: spec.clone(),
-        context: context.clone(),
-    });
+    let walk = context.watcher.as_ref().map(|watcher| (watcher, watcher.begin_walk()));
     announce(&shared);
     let counter = count_ahead(&shared);
     let result = look_and_settle(&shared, &reader);
@@ -115,45 +103,11 @@ fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun) -> Result<Ending> 
         // It only counts; a panic there has been logged and harms nobody.
         let _counted = counter.join();
     }
-    conclude(&shared, result?)
-}
-
-/// Opens the root, or says why the run fails. The root may be missing for a while: nothing is removed for that.
-fn open_root(path: &Path) -> std::result::Result<(Root, Identity), Ending> {
-    let fail = |error: RootError| {
-        let class = match &error {
-            RootError::Missing(_) | RootError::NotADirectory(_) => Class::MountMissing,
-            RootError::Unreadable(_, errno) => crate::disk::class_of(*errno),
-        };
-        Ending::failed(class, format!("{error}; nothing was removed. Mount it or bring it back, then sync again"))
-    };
-    let root = Root::open(path).map_err(fail)?;
-    let identity = root.directory(b"").and_then(|directory| directory.identity());
-    let identity = identity.map_err(|errno| fail(RootError::Unreadable(path.to_owned(), errno)))?;
-    Ok((root, identity))
-}
-
-/// Ends the run when the root is on another file system than before: nothing there is read, nothing is removed.
-fn refuse_other_place(
-    spec: &JobSpec,
-    context: &JobContext,
-    open: &OpenRun,
-    known: Option<&Identity>,
-    now: &Identity,
-) -> Result<Option<Ending>> {
-    if known.is_none_or(|known| known.is_same_place(now)) {
-        return Ok(None);
+    let ending = conclude(&shared, result?)?;
+    if let Some((watcher, walk)) = walk.filter(|_| ending.vouches_from_ms.is_some()) {
+        watcher.sweep(spec.repository.id.0, walk);
     }
-    let held = context.writer.hold_root(&open.context, Reason::FilesystemChanged, clock::wall().0)?;
-    let name = &spec.repository.name;
-    let path = show(&spec.repository.path);
-    let message = format!(
-        "{path} is on another file system than before; nothing was read or removed. Mount the right one, or if the \
-         library really is here now: watchkeeper repo set {name} path={path}"
-    );
-    let outcome = if held.undecided > 0 { Outcome::Held } else { Outcome::Completed };
-    let class = Some(Class::FilesystemChanged);
-    Ok(Some(Ending { outcome, class, message: Some(message), vouches_from_ms: None }))
+    Ok(ending)
 }
 
 fn announce(shared: &Shared) {
@@ -191,17 +145,21 @@ fn count_ahead(shared: &Arc<Shared>) -> Option<std::thread::JoinHandle<()>> {
 fn look_and_settle(shared: &Arc<Shared>, reader: &Reader) -> Result<Settled> {
     let (work, source) = targets::first_work(shared, reader)?;
     shared.stack.begin(work, source);
-    run_round(shared, shared.spec.workers);
-    if let Some(error) = shared.error.lock().expect("no one panics while holding this lock").take() {
-        return Err(error);
-    }
+    run_round(shared, pace::workers(&shared.spec));
+    first_error(shared)?;
     if shared.is_cancelled() {
         return Ok(Settled::default());
     }
     let settled = settle(shared)?;
+    first_error(shared)?;
+    Ok(settled)
+}
+
+/// Returns the error that stopped the workers, if one did.
+pub(super) fn first_error(shared: &Shared) -> Result<()> {
     match shared.error.lock().expect("no one panics while holding this lock").take() {
         Some(error) => Err(error),
-        None => Ok(settled),
+        None => Ok(()),
     }
 }
 
@@ -209,12 +167,7 @@ fn look_and_settle(shared: &Arc<Shared>, reader: &Reader) -> Result<Settled> {
 fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
     let spec = &shared.spec;
     if shared.is_cancelled() {
-        return Ok(Ending {
-            outcome: Outcome::Cancelled,
-            class: Some(Class::Cancelled),
-            message: Some("cancelled; what was committed stays".to_owned()),
-            vouches_from_ms: None,
-        });
+        return Ok(Ending::cancelled(shared.context.stop.why() == Some(Why::Stalled)));
     }
     if let Some(ending) = nothing_there(shared) {
         return Ok(ending);
@@ -228,7 +181,9 @@ fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
             shared.context.writer.set_identity(spec.repository.id, &shared.identity)?;
         }
     }
-    if shared.is_verify() && shared.is_budget_used_up() {
+    if shared.gives_way() {
+        shared.log("gave way to another run; goes on behind it".to_owned());
+    } else if shared.is_verify() && shared.is_budget_used_up() {
         shared.log("the budget is used up; the next verify goes on from here".to_owned());
     }
     let held = match settled.held {

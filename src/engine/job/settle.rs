@@ -35,7 +35,7 @@ pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
     let writer = &shared.context.writer;
     let mut has_parked = writer.has_parked(&shared.run)?;
     let moved_meanwhile = shared.vanished.load(Relaxed) > 0;
-    if (has_parked || moved_meanwhile) && !shared.spec.plan && shared.spec.kind != Kind::Single {
+    if (has_parked || moved_meanwhile) && !shared.spec.plan && relists(shared.spec.kind) {
         relist(shared)?;
         has_parked = writer.has_parked(&shared.run)?;
     }
@@ -72,6 +72,11 @@ pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
     }
     let held = if parked.entries > 0 { decide(shared)? } else { None };
     Ok(Settled { held })
+}
+
+/// Tells whether a run looks again at what moved meanwhile. Of single paths and hints nothing more was asked.
+fn relists(kind: Kind) -> bool {
+    !matches!(kind, Kind::Single | Kind::Realtime)
 }
 
 fn files(count: u64) -> String {
@@ -150,8 +155,11 @@ fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     let total = shared.spec.repository.total_files.max(0) as u64;
     let limits = shared.spec.limits;
     // What is held already counts: a mass removal does not become a small one by coming in parts.
-    if limits.allow((parked.free_files + parked.bound_files).unsigned_abs(), total) {
+    // So does what this run has removed before: it settles many times when it serves hints.
+    let before = shared.company.removed.load(Relaxed);
+    if limits.allow((parked.free_files + parked.bound_files).unsigned_abs() + before, total + before) {
         writer.remove_parked(&shared.run, false, now_ms)?;
+        shared.company.removed.fetch_add(parked.free_files.unsigned_abs(), Relaxed);
         if parked.bound_files == 0 {
             return Ok(None);
         }

@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::company::Company;
 use super::directory::Target;
+use super::hinted::Hinted;
 use super::linked::Linked;
 use super::mounts::Mounts;
+use super::serve::{Inbox, Served};
 use super::stack::Stack;
+use crate::disk::watch::Watcher;
 use crate::disk::{Filter, LeftOutCounts, OwnFiles, Root};
 use crate::domain::guard::Limits;
 use crate::domain::path::RelPath;
 use crate::domain::report::Repository;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::progress::Progress;
+use crate::engine::stop::{Stop, Why};
 use crate::index::{IndexError, KnownDirectory, OpenProblems, RunContext, Writer};
 
 /// What a job is to do.
@@ -39,6 +44,24 @@ pub struct JobSpec {
     pub limits: Limits,
     pub hashing: bool,
     pub workers: usize,
+    /// From 1; a retry has a higher one, and names the run that it tries again.
+    pub attempt: i64,
+    pub retry_of: Option<String>,
+    pub manners: Manners,
+    /// The rotating disk that it reads from, if it is one: such a disk serves one run at a time.
+    pub disk: Option<u64>,
+}
+
+/// How a run uses the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Manners {
+    /// Someone waits for it: it takes what there is.
+    #[default]
+    Busy,
+    /// It gives way to everything else.
+    Polite,
+    /// And it stays below a tenth of one core.
+    Paced,
 }
 
 /// What a job works with.
@@ -48,11 +71,41 @@ pub struct JobContext {
     pub index_path: PathBuf,
     pub data_directory: PathBuf,
     pub next_directory_id: Arc<AtomicI64>,
-    pub cancel: Arc<AtomicBool>,
+    pub stop: Arc<Stop>,
+    /// Someone waits for a run that began with manners: it hurries.
+    pub hurry: Arc<AtomicBool>,
     pub progress: Arc<Progress>,
+    /// Directories are watched before they are listed.
+    pub watcher: Option<Watcher>,
+    /// Hints are served while the run goes on; without it there are none.
+    pub inbox: Option<Arc<Inbox>>,
+    pub report: Report,
     pub instance: String,
     /// Someone looks at the progress: a first run counts ahead for them.
     pub counts_ahead: bool,
+}
+
+/// Tells the engine what became of a batch of hints.
+#[derive(Clone)]
+pub struct Report(Arc<Tell>);
+
+type Tell = dyn Fn(&str, Served) + Send + Sync;
+
+impl Report {
+    pub fn new(tell: impl Fn(&str, Served) + Send + Sync + 'static) -> Report {
+        Report(Arc::new(tell))
+    }
+
+    /// Reports for the run of this id.
+    pub fn tell(&self, run_id: &str, served: Served) {
+        (self.0)(run_id, served);
+    }
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Report")
+    }
 }
 
 /// A directory that was found at another place than its row says.
@@ -85,8 +138,9 @@ pub(super) struct Shared {
     /// The library was moved to another place: every file is read and compared once.
     pub reads_all: bool,
     pub linked: Linked,
-    /// Directories that were found at another place: the one who finds them looks at everything below.
-    pub moved: Mutex<Vec<MovedDirectory>>,
+    pub company: Arc<Company>,
+    /// Set when this is a batch of hints.
+    pub hinted: Option<Hinted>,
     /// Directories or files that went away between being listed and being looked at.
     pub vanished: AtomicU64,
     /// Bytes that a verify has taken from its budget.
@@ -109,7 +163,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn is_cancelled(&self) -> bool {
-        self.context.cancel.load(Relaxed)
+        self.context.stop.is_final()
     }
 
     /// Tells whether workers should stop: cancelled, failed, or the budget of a verify is used up.
@@ -127,12 +181,23 @@ impl Shared {
         self.stack.close();
     }
 
+    /// Tells whether a verify stops here for another run of the repository.
+    pub fn gives_way(&self) -> bool {
+        self.is_verify() && self.context.stop.why() == Some(Why::GiveWay)
+    }
+
+    /// Tells whether this is a batch of hints that is served beside a run of another kind.
+    pub fn is_beside(&self) -> bool {
+        self.run.lane != self.run.number
+    }
+
     pub fn has_budget(&self) -> bool {
         self.spec.max_bytes.is_some() || self.spec.max_time.is_some()
     }
 
     pub fn is_budget_used_up(&self) -> bool {
-        self.spec.max_bytes.is_some_and(|most| self.verified_bytes.load(Relaxed) >= most)
+        self.gives_way()
+            || self.spec.max_bytes.is_some_and(|most| self.verified_bytes.load(Relaxed) >= most)
             || self.spec.max_time.is_some_and(|most| self.context.progress.elapsed_ms() >= most.as_millis() as u64)
     }
 
@@ -152,7 +217,7 @@ impl Shared {
     /// The row may still hold the path of before a move of a directory above it: that move is counted in. All of it
     /// under one lock, or else one row could be taken both by its name and by its inode.
     pub fn claim_moved(&self, known: &KnownDirectory, path: &[u8]) -> bool {
-        let mut moved = self.moved.lock().expect("no one panics while holding this lock");
+        let mut moved = self.company.moved.lock().expect("no one panics while holding this lock");
         if moved.iter().any(|other| other.id == known.id) {
             return false;
         }
@@ -175,7 +240,7 @@ impl Shared {
 
     /// Tells whether a row was taken for a directory at another path than this: then it is not that of this path.
     pub fn is_taken_elsewhere(&self, known: &KnownDirectory, path: &[u8]) -> bool {
-        let moved = self.moved.lock().expect("no one panics while holding this lock");
+        let moved = self.company.moved.lock().expect("no one panics while holding this lock");
         moved.iter().any(|directory| directory.id == known.id && directory.to.as_bytes() != path)
     }
 
@@ -185,7 +250,7 @@ impl Shared {
         if !target.comes_by_itself() || self.relisting.load(Relaxed) {
             return false;
         }
-        let moved = self.moved.lock().expect("no one panics while holding this lock");
+        let moved = self.company.moved.lock().expect("no one panics while holding this lock");
         moved.iter().any(|directory| directory.from.covers(&target.path) || directory.to.covers(&target.path))
     }
 

@@ -19,16 +19,44 @@ const ROWS_PER_BATCH: usize = 256;
 pub(super) struct Sink {
     shared: Arc<Shared>,
     ops: Vec<Op>,
+    /// Directories whose last row waits here.
+    done: Vec<Vec<u8>>,
     pub tally: Tally,
 }
 
 impl Sink {
     pub fn new(shared: Arc<Shared>) -> Sink {
-        Sink { shared, ops: Vec::new(), tally: Tally::default() }
+        Sink { shared, ops: Vec::new(), done: Vec::new(), tally: Tally::default() }
     }
 
     pub fn push(&mut self, op: Op) {
-        self.ops.push(op);
+        match op {
+            // The run beside may be inside it, and would write rows into a directory that is gone.
+            Op::Park { name: None, path, .. } if self.shared.is_beside() => {
+                if let Some((directory, name)) = RelPath::from_stored(path).split() {
+                    self.shared.company.postpone(directory.as_bytes(), name);
+                }
+            }
+            op => self.ops.push(op),
+        }
+    }
+
+    /// Gives a directory back for others to look at, as soon as its rows are on their way.
+    ///
+    /// # Errors
+    /// When the writer has failed.
+    pub fn done_with(&mut self, path: &[u8]) -> Result<()> {
+        let company = &self.shared.company;
+        if !company.is_shared() || self.shared.is_beside() {
+            return Ok(());
+        }
+        if self.ops.is_empty() {
+            company.leave(path);
+            return Ok(());
+        }
+        self.done.push(path.to_vec());
+        // At once: a hint for it must not wait for a batch to fill.
+        self.flush()
     }
 
     pub fn len(&self) -> usize {
@@ -79,6 +107,10 @@ impl Sink {
             ops: std::mem::take(&mut self.ops),
             tally: std::mem::take(&mut self.tally),
         };
-        self.shared.context.writer.send(batch)
+        self.shared.context.writer.send(batch)?;
+        for path in self.done.drain(..) {
+            self.shared.company.leave(&path);
+        }
+        Ok(())
     }
 }

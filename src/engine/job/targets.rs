@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::directory::{Scope, Target};
+use super::serve::HintBatch;
 use super::shared::Shared;
 use super::stack::{Source, Work};
+use crate::domain::hint::Look;
 use crate::domain::path::RelPath;
 use crate::domain::run::Kind;
 use crate::index::{IndexError, KnownDirectory, Reader, Result};
@@ -26,9 +28,9 @@ pub(super) fn first_work(shared: &Arc<Shared>, reader: &Reader) -> Result<(Vec<W
         Kind::Full | Kind::Cleanup => (vec![Work::Directory(root()?)], None),
         Kind::Incremental => (Vec::new(), Some(known_directories(shared, false, Scope::Changed)?)),
         Kind::Verify => (Vec::new(), Some(known_directories(shared, true, Scope::Listed)?)),
-        Kind::Single | Kind::Realtime => {
-            (named_targets(shared, reader)?.into_iter().map(Work::Directory).collect(), None)
-        }
+        // Of hints: what to look at is given by each batch.
+        Kind::Realtime => (Vec::new(), None),
+        Kind::Single => (named_targets(shared, reader)?.into_iter().map(Work::Directory).collect(), None),
     })
 }
 
@@ -71,9 +73,15 @@ fn named_paths(shared: &Shared, reader: &Reader) -> Result<Vec<RelPath>> {
 
 /// Returns one target for each directory in which names are to be looked at: one row must not be looked at twice.
 fn named_targets(shared: &Shared, reader: &Reader) -> Result<Vec<Target>> {
+    let paths = named_paths(shared, reader)?;
+    let targets: Result<Vec<Target>> = paths.iter().map(|path| target_of(shared, reader, path)).collect();
+    Ok(merge(targets?))
+}
+
+/// Makes one target of those that are the same directory.
+fn merge(all: Vec<Target>) -> Vec<Target> {
     let mut targets: BTreeMap<Vec<u8>, Target> = BTreeMap::new();
-    for path in named_paths(shared, reader)? {
-        let target = target_of(shared, reader, &path)?;
+    for target in all {
         match targets.get_mut(&target.path) {
             None => drop(targets.insert(target.path.clone(), target)),
             Some(known) => match (&mut known.scope, target.scope) {
@@ -82,11 +90,41 @@ fn named_targets(shared: &Shared, reader: &Reader) -> Result<Vec<Target>> {
                     names.sort();
                     names.dedup();
                 }
-                (scope, other) => *scope = if *scope == Scope::Tree { Scope::Tree } else { other },
+                (Scope::Tree, _) | (Scope::Listed, Scope::Names(_)) => {}
+                (scope, other) => *scope = other,
             },
         }
     }
-    Ok(targets.into_values().collect())
+    targets.into_values().collect()
+}
+
+/// Returns the targets of a batch of hints, one for each directory.
+///
+/// What is not known yet is looked for in the nearest known directory above; while a run goes on only in the one right
+/// above, as everything else may well lie before that run.
+pub(super) fn hinted_targets(shared: &Shared, reader: &Reader, batch: &HintBatch) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for path in &batch.polls {
+        let target = target_of_directory(shared, reader, path)?;
+        targets.push(if target.path == *path { Target { scope: Scope::Tree, ..target } } else { target });
+    }
+    for (directory, look) in &batch.places {
+        let target = target_of_directory(shared, reader, directory)?;
+        targets.push(match look {
+            // Found by its own row: otherwise it is a name in the directory that was found instead.
+            _ if target.path != *directory => target,
+            Look::Listing => target,
+            Look::Names(names) => Target { scope: Scope::Names(names.keys().cloned().collect()), ..target },
+        });
+    }
+    Ok(merge(targets))
+}
+
+fn target_of_directory(shared: &Shared, reader: &Reader, path: &[u8]) -> Result<Target> {
+    match reader.known_directory(shared.run.repository, path)? {
+        Some(known) => Ok(of_known(known, Scope::Listed)),
+        None => target_of(shared, reader, &RelPath::from_stored(path.to_vec())),
+    }
 }
 
 /// Returns the target that looks at one path: its name in the directory that holds it, or the nearest known one above.

@@ -1,8 +1,10 @@
 //! A worker: takes pieces of work until there are none, with its own reader, buffers and sink.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 
+use super::pace::Pace;
 use super::shared::Shared;
 use super::sink::Sink;
 use super::stack::Work;
@@ -17,6 +19,8 @@ pub(super) struct Worker {
     pub sink: Sink,
     pub listing: Listing,
     pub file_reader: FileReader,
+    /// The directory that is being looked at was opened, and is given back when its last part is read.
+    pub is_opened: bool,
 }
 
 /// Runs a round of work on `workers` threads and waits for its end. Errors end up in `shared`.
@@ -66,13 +70,17 @@ fn work_all(shared: &Arc<Shared>) -> Result<()> {
         sink: Sink::new(Arc::clone(shared)),
         listing: Listing::default(),
         file_reader: FileReader::default(),
+        is_opened: false,
     };
+    let pace = Pace::new(shared);
     while let Some(work) = shared.stack.take()? {
         if !shared.should_stop() {
             worker.handle(work)?;
         }
         shared.stack.done();
+        shared.context.progress.steps.fetch_add(1, Relaxed);
         worker.sink.flush_if_full()?;
+        pace.rest(shared);
     }
     worker.sink.finish()?;
     let mut left_out = shared.left_out.lock().expect("no one panics while holding this lock");

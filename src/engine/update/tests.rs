@@ -1,12 +1,15 @@
 //! Every decision of the engine, without a thread or a file.
 
 use super::*;
+use crate::config::Config;
 use crate::domain::guard::Limits;
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{Repository, Run};
 use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::run::{Kind, Outcome, Tally, Trigger};
-use crate::engine::job::Finished;
+use crate::engine::job::{Finished, JobSpec, Manners};
+use crate::engine::protocol::QueuedRun;
+use crate::engine::state::ReplyId;
 
 fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
     JobSpec {
@@ -41,6 +44,10 @@ fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
         limits: Limits { max_removed_percent: 50, max_removed_files: 100 },
         hashing: true,
         workers: 1,
+        attempt: 1,
+        retry_of: None,
+        manners: Manners::Busy,
+        disk: None,
     }
 }
 
@@ -65,22 +72,24 @@ fn finished(run_id: &str) -> Input {
         instance: String::new(),
         metadata: None,
     };
-    Input::Finished { run_id: run_id.to_owned(), result: Ok(Box::new(Finished { run, changes: Vec::new() })) }
+    Input::Finished { run_id: run_id.to_owned(), result: Ok(Box::new(Finished::given_up(run))), coverage: None }
 }
 
 fn sync(jobs: Vec<JobSpec>) -> Input {
-    Input::Sync { jobs, reply: ReplyId(1) }
+    Input::Sync { jobs, reply: Some(ReplyId(1)) }
 }
 
 /// Feeds inputs and returns what was done, one word each.
 fn check(at_once: usize, inputs: Vec<Input>, expected: &str) {
-    let mut state = State::new(at_once);
+    let mut config = Config::default();
+    config.sync.repositories_at_once = at_once;
+    let mut state = State::new(config, false, 1);
     let mut done = Vec::new();
     for input in inputs {
-        for effect in update(&mut state, input) {
+        for effect in update(&mut state, input, Now::default()) {
             done.push(match effect {
                 Effect::Start(job) => format!("start {}", job.run_id),
-                Effect::Stop { run_id } => format!("stop {run_id}"),
+                Effect::Stop { run_id, .. } => format!("stop {run_id}"),
                 Effect::Answer(_, Answer::Accepted(runs)) => {
                     let word = |run: &QueuedRun| format!("{}{}", run.run_id, if run.joined { "+" } else { "" });
                     format!("accepted {}", runs.iter().map(word).collect::<Vec<_>>().join(","))
@@ -89,7 +98,7 @@ fn check(at_once: usize, inputs: Vec<Input>, expected: &str) {
                 Effect::Answer(_, Answer::Done { count }) => format!("done {count}"),
                 Effect::Answer(_, Answer::Refused(_)) => "refused".to_owned(),
                 Effect::End => "end".to_owned(),
-                Effect::Answer(..) | Effect::Publish(_) => continue,
+                _ => continue,
             });
         }
     }

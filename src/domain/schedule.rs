@@ -1,0 +1,149 @@
+//! When a run is due. Pure: two clocks come in with every question, and both may jump.
+//!
+//! Intervals go by the monotonic clock (which counts sleep), so that setting the wall clock moves none of them; a time
+//! of day goes by the wall clock, as a person means it. What was missed, by sleep or downtime, is made up once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta};
+
+use super::moment::Timestamp;
+
+/// Both clocks, read once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Since some fixed moment; never goes back, and goes on while the machine sleeps.
+    pub mono_ms: u64,
+    /// May jump.
+    pub wall: Timestamp,
+    /// What local time is ahead of UTC.
+    pub utc_offset_s: i32,
+}
+
+impl Now {
+    /// Returns the wall clock's time when the monotonic one will show `mono_ms`, if neither jumps.
+    pub fn wall_at(&self, mono_ms: u64) -> Timestamp {
+        let ahead = i64::try_from(mono_ms).unwrap_or(i64::MAX).saturating_sub(self.mono_ms as i64);
+        Timestamp(self.wall.0.saturating_add(ahead))
+    }
+
+    fn local(&self) -> NaiveDateTime {
+        let local_ms = self.wall.0.saturating_add(i64::from(self.utc_offset_s) * 1000);
+        DateTime::from_timestamp_millis(local_ms).unwrap_or_default().naive_utc()
+    }
+
+    fn wall_of(&self, local: NaiveDateTime) -> Timestamp {
+        Timestamp(local.and_utc().timestamp_millis() - i64::from(self.utc_offset_s) * 1000)
+    }
+}
+
+/// Returns when something that happens every `every` is due, by the monotonic clock, from what the wall clock said at
+/// its last time. A last time in the future (the clock was set back) counts as just now, none at all as long ago.
+pub fn first_due(every: Duration, last: Option<Timestamp>, now: Now) -> u64 {
+    let every_ms = millis(every);
+    let passed_ms = last.map_or(every_ms, |last| now.wall.since_ms(last) as u64);
+    now.mono_ms + every_ms.saturating_sub(passed_ms)
+}
+
+/// Returns when it is due again after a run from `started_ms` to now: on its beat, but never without a pause.
+///
+/// `spread` (0 to 65535) moves it by up to 10 % to either side, so that many do not come at once.
+pub fn next_due(every: Duration, started_ms: u64, now: Now, spread: u16) -> u64 {
+    let every_ms = millis(every);
+    let tenth = every_ms / 10;
+    let jittered = every_ms - tenth + (tenth * 2).saturating_mul(u64::from(spread)) / u64::from(u16::MAX);
+    (started_ms + jittered).max(now.mono_ms + tenth)
+}
+
+/// Tells whether a daily run at a local time is due, or else when it will be.
+///
+/// # Errors
+/// The next moment by the wall clock.
+pub fn daily(at: NaiveTime, last: Option<Timestamp>, now: Now) -> Result<(), Timestamp> {
+    let local = now.local();
+    let today = local.date().and_time(at);
+    let latest = if today <= local { today } else { today - TimeDelta::days(1) };
+    // A last time in the future (the clock was set back) counts as just now.
+    let last = last.map_or(Timestamp(i64::MIN), |last| last.min(now.wall));
+    if now.wall_of(latest) > last {
+        return Ok(());
+    }
+    Err(now.wall_of(latest + TimeDelta::days(1)))
+}
+
+/// Into how many parts a round of verifying is cut.
+const VERIFY_PARTS: u32 = 30;
+/// A part reads more than its share, so that a missed one does not break the promise.
+const VERIFY_SURPLUS_PERCENT: u64 = 15;
+/// Less is not worth a run.
+const VERIFY_LEAST_BYTES: u64 = 64 << 20;
+
+/// Returns how often a part of a round of verifying is due, when all is to be read within `every`.
+pub fn verify_interval(every: Duration) -> Duration {
+    (every / VERIFY_PARTS).max(Duration::from_secs(60)).min(every)
+}
+
+/// Returns how many bytes one part reads of a repository of `total_bytes`.
+pub fn verify_share(total_bytes: u64) -> u64 {
+    let share = total_bytes / u64::from(VERIFY_PARTS);
+    (share + share * VERIFY_SURPLUS_PERCENT / 100).max(VERIFY_LEAST_BYTES)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000;
+
+    fn at(mono_ms: u64, wall_hours: i64) -> Now {
+        Now { mono_ms, wall: Timestamp(wall_hours * HOUR as i64), utc_offset_s: 2 * 3600 }
+    }
+
+    #[test]
+    fn after_a_start_an_interval_goes_on_from_the_last_time() {
+        let day = Duration::from_secs(86_400);
+        let hours = |hours: i64| Some(Timestamp(hours * HOUR as i64));
+        assert_eq!(first_due(day, hours(90), at(5, 100)), 5 + 14 * HOUR);
+        assert_eq!(first_due(day, hours(10), at(5, 100)), 5, "missed while nothing ran: at once, and once");
+        assert_eq!(first_due(day, None, at(5, 100)), 5);
+        assert_eq!(first_due(day, hours(900), at(5, 100)), 5 + 24 * HOUR, "the clock was set back");
+    }
+
+    #[test]
+    fn an_interval_keeps_its_beat_within_a_tenth_and_leaves_a_pause() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(next_due(hour, 0, at(10, 0), 0), HOUR - HOUR / 10);
+        assert_eq!(next_due(hour, 0, at(10, 0), u16::MAX), HOUR + HOUR / 10);
+        assert_eq!(next_due(hour, 0, at(5 * HOUR, 0), 0), 5 * HOUR + HOUR / 10, "a run that took longer than its beat");
+    }
+
+    #[test]
+    fn a_time_of_day_is_local_and_made_up_once() {
+        let three = NaiveTime::from_hms_opt(3, 0, 0).unwrap();
+        // 100 h after the epoch it is 06:00 on the fifth day, two hours ahead of UTC; 03:00 was at 97 h.
+        let hours = |hours: i64| Timestamp(hours * HOUR as i64);
+        for (last, expected) in [
+            (None, Ok(())),
+            (Some(96), Ok(())),
+            (Some(20), Ok(())),
+            (Some(97), Err(hours(121))),
+            (Some(99), Err(hours(121))),
+            (Some(5000), Err(hours(121))),
+        ] {
+            assert_eq!(daily(three, last.map(hours), at(0, 100)), expected, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn a_round_of_verifying_fits_into_its_time() {
+        let month = Duration::from_secs(30 * 86_400);
+        assert_eq!(verify_interval(month), Duration::from_secs(86_400));
+        assert_eq!(verify_interval(Duration::from_secs(10)), Duration::from_secs(10));
+        assert!(verify_share(1 << 40) * 28 > 1 << 40);
+        assert_eq!(verify_share(5), VERIFY_LEAST_BYTES);
+    }
+}

@@ -1,0 +1,126 @@
+//! What a run and the hints that are served beside it know of each other, so that no directory is in two hands at once.
+//!
+//! A directory is in work until what was found in it is on its way to the writer. The run waits for the hints (which are
+//! short); the hints never wait for the run: a directory that is in its hands is looked at again a moment later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use super::shared::MovedDirectory;
+use crate::domain::hint::Hints;
+
+/// Shared by a run's workers and the thread that serves hints beside it.
+#[derive(Debug, Default)]
+pub(super) struct Company {
+    /// Hints are served beside the run. Without them nothing here costs anything.
+    is_shared: bool,
+    places: Mutex<Places>,
+    changed: Condvar,
+    /// Directories that were found at another place: the one who finds them looks at everything below.
+    pub moved: Mutex<Vec<MovedDirectory>>,
+    /// Files whose removal has passed the guard in this run.
+    pub removed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    /// In the hands of the run's workers, and of how many.
+    of_run: BTreeMap<Vec<u8>, usize>,
+    of_hints: BTreeSet<Vec<u8>>,
+    /// Looked at for a hint: the row of a directory that the run takes for new may stand already.
+    hinted: BTreeSet<Vec<u8>>,
+    /// Directories that are gone, whose removal waits for the end of the run that may be inside them.
+    postponed: Hints,
+}
+
+impl Company {
+    pub fn new(is_shared: bool) -> Company {
+        Company { is_shared, ..Company::default() }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().expect("no one panics while holding this lock")
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Tells whether a worker of the run would have to wait for a directory.
+    pub fn is_hinted_now(&self, path: &[u8]) -> bool {
+        self.is_shared && self.places().of_hints.contains(path)
+    }
+
+    /// Takes a directory for the run, when no hint has it; returns whether one had it before.
+    pub fn enter(&self, path: &[u8]) -> bool {
+        if !self.is_shared {
+            return false;
+        }
+        let mut places = self.places();
+        while places.of_hints.contains(path) {
+            places = self.changed.wait(places).expect("no one panics while holding this lock");
+        }
+        *places.of_run.entry(path.to_vec()).or_default() += 1;
+        places.hinted.contains(path)
+    }
+
+    /// Gives a directory back: what the run found in it is on its way.
+    pub fn leave(&self, path: &[u8]) {
+        let mut places = self.places();
+        if let Some(count) = places.of_run.get_mut(path) {
+            *count -= 1;
+            if *count == 0 {
+                places.of_run.remove(path);
+            }
+        }
+    }
+
+    /// Takes a directory for a hint, unless the run has it.
+    pub fn enter_for_hint(&self, path: &[u8]) -> bool {
+        if !self.is_shared {
+            return true;
+        }
+        let mut places = self.places();
+        if places.of_run.contains_key(path) {
+            return false;
+        }
+        places.of_hints.insert(path.to_vec());
+        places.hinted.insert(path.to_vec());
+        true
+    }
+
+    /// Gives back all that was taken for hints: what was found is committed.
+    pub fn leave_hints(&self) {
+        self.places().of_hints.clear();
+        self.changed.notify_all();
+    }
+
+    /// Puts a directory that is gone aside until the run has ended.
+    pub fn postpone(&self, directory: &[u8], name: &[u8]) {
+        self.places().postponed.name(directory, name, true);
+    }
+
+    /// Returns what was put aside.
+    pub fn take_postponed(&self) -> Hints {
+        std::mem::take(&mut self.places().postponed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_never_in_the_hands_of_a_run_and_a_hint() {
+        let company = Company::new(true);
+        assert!(!company.enter(b"a"));
+        assert!(!company.enter_for_hint(b"a"));
+        assert!(company.enter_for_hint(b"b"));
+        assert!(company.is_hinted_now(b"b"));
+        company.leave(b"a");
+        assert!(company.enter_for_hint(b"a"));
+        company.leave_hints();
+        assert!(company.enter(b"a"), "a hint was there before: its row may stand");
+    }
+}

@@ -1,0 +1,270 @@
+//! Serves hints, batch by batch: as a realtime run of its own, or beside a run that goes on in the same repository.
+//!
+//! A batch is a small run: it looks at its places and settles by itself. Beside another run it has a lane of its own
+//! for what it parks, counts in that run, and waits for nothing that the run has in its hands ([`super::company`]).
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use super::company::Company;
+use super::hinted::Hinted;
+use super::open_run::{Ending, OpenRun};
+use super::prepare::{Part, prepare};
+use super::settle::{Settled, settle};
+use super::shared::{JobContext, JobSpec};
+use super::stack::Work;
+use super::targets::hinted_targets;
+use super::worker::run_round;
+use super::{outcome, pace};
+use crate::domain::hint::{Hints, Look};
+use crate::domain::run::{Kind, Outcome};
+use crate::engine::stop::Why;
+use crate::index::{IndexError, Reader, Result, RunContext};
+
+/// So many places are worth more than one thread.
+const PLACES_FOR_ONE: usize = 32;
+
+/// Places that are looked at together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HintBatch {
+    /// By directory.
+    pub places: Vec<(Vec<u8>, Look)>,
+    /// Directories that are not watched: they and everything below are listed.
+    pub polls: Vec<Vec<u8>>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// What still changes, or was in other hands: to be looked at again in a moment.
+    pub again: Hints,
+    /// Something was different from what the index said.
+    pub has_changed: bool,
+}
+
+/// Where a running job takes its hints from.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batch: Option<HintBatch>,
+    is_closed: bool,
+}
+
+impl Inbox {
+    fn state(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().expect("no one panics while holding this lock")
+    }
+
+    /// Hands over a batch. The one before has been served: the engine gives one at a time.
+    pub fn put(&self, batch: HintBatch) {
+        self.state().batch = Some(batch);
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes.
+    pub fn close(&self) {
+        self.state().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next batch; `None` when nothing more comes.
+    fn take(&self) -> Option<HintBatch> {
+        let mut state = self.state();
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            if let Some(batch) = state.batch.take() {
+                return Some(batch);
+            }
+            state = self.changed.wait(state).expect("no one panics while holding this lock");
+        }
+    }
+
+    /// Returns what was handed over and not taken any more.
+    pub fn take_left(&self) -> Option<HintBatch> {
+        self.state().batch.take()
+    }
+}
+
+impl HintBatch {
+    /// Returns the places as hints, to be gathered anew.
+    pub fn into_hints(self) -> Hints {
+        let mut hints = Hints::default();
+        for (directory, look) in self.places {
+            match look {
+                Look::Listing => hints.listing(&directory),
+                Look::Names(names) => {
+                    for (name, is_complete) in &names {
+                        hints.name(&directory, name, *is_complete);
+                    }
+                }
+            }
+        }
+        hints
+    }
+}
+
+/// Numbers the lanes of batches that are served beside a run; below zero, where no run's number is.
+static LANES: AtomicU64 = AtomicU64::new(0);
+
+/// What serves the batches of one run.
+pub(super) struct Server<'a> {
+    pub spec: JobSpec,
+    pub context: &'a JobContext,
+    pub run: RunContext,
+    pub open: &'a OpenRun,
+    pub company: Arc<Company>,
+}
+
+impl<'a> Server<'a> {
+    /// Makes one for a realtime run, or for the hints beside another run.
+    pub fn new(spec: &JobSpec, context: &'a JobContext, open: &'a OpenRun, company: Arc<Company>) -> Server<'a> {
+        let spec = JobSpec {
+            kind: Kind::Realtime,
+            accept_removals: false,
+            max_bytes: None,
+            max_time: None,
+            paths: Vec::new(),
+            only_problems: false,
+            manners: Default::default(),
+            ..spec.clone()
+        };
+        Server { spec, context, run: open.context.clone(), open, company }
+    }
+
+    /// Serves batches until the inbox is closed. Returns how a realtime run ends, or why it ends early, and what of a
+    /// batch was left undone.
+    pub fn serve_all(&self, inbox: &Inbox) -> (Result<Ending>, Hints) {
+        let mut held = None;
+        while let Some(batch) = inbox.take() {
+            match self.serve(&batch) {
+                Ok(Ok((served, settled))) => {
+                    held = settled.held.or(held);
+                    self.context.report.tell(&self.spec.run_id, served);
+                }
+                Ok(Err(ending)) => return (Ok(ending), batch.into_hints()),
+                Err(error) => return (Err(error), batch.into_hints()),
+            }
+            if self.context.stop.is_final() {
+                break;
+            }
+        }
+        (Ok(self.ending(held.is_some_and(|held| held.undecided > 0))), Hints::default())
+    }
+
+    fn ending(&self, is_held: bool) -> Ending {
+        if self.context.stop.is_final() {
+            return Ending::cancelled(self.context.stop.why() == Some(Why::Stalled));
+        }
+        let had_problems = self.context.progress.problems.load(std::sync::atomic::Ordering::Relaxed) > 0;
+        let outcome = match (is_held, had_problems) {
+            (true, _) => Outcome::Held,
+            (false, true) => Outcome::Partial,
+            (false, false) => Outcome::Completed,
+        };
+        Ending { outcome, class: None, message: None, vouches_from_ms: None }
+    }
+
+    fn serve(&self, batch: &HintBatch) -> Result<std::result::Result<(Served, Settled), Ending>> {
+        let is_beside = self.company.is_shared();
+        let lane = match is_beside {
+            true => -1 - LANES.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as i64,
+            false => self.run.number,
+        };
+        let run = RunContext { lane, ..self.run.clone() };
+        // The mount table and the root are looked at anew: a batch must not remove what lies on a disk that went away.
+        let part = Part { run, company: Arc::clone(&self.company), hinted: Some(Hinted::new(&batch.places)) };
+        let shared = match prepare(&self.spec, self.context, self.open, part)? {
+            Ok(shared) => shared,
+            Err(ending) => return Ok(Err(ending)),
+        };
+        let mut again = Hints::default();
+        let mut mine = HintBatch { polls: batch.polls.clone(), ..HintBatch::default() };
+        for (directory, look) in &batch.places {
+            if self.company.enter_for_hint(directory) {
+                mine.places.push((directory.clone(), look.clone()));
+            } else {
+                again.merge(
+                    HintBatch { places: vec![(directory.clone(), look.clone())], ..Default::default() }.into_hints(),
+                );
+            }
+        }
+        // What the run has sent of these directories is committed when this returns.
+        let before = self.context.writer.findings(&shared.run)?;
+        let reader = Reader::open(&self.context.index_path)?;
+        let reader = reader.ok_or_else(|| IndexError::broken("the index file has gone"))?;
+        let targets = hinted_targets(&shared, &reader, &mine)?;
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            targets.into_iter().partition(|target| !is_beside || !target.path.is_empty() || target.known.is_some());
+        if !unknown.is_empty() {
+            // The run has not even written its root yet.
+            again.merge(mine.into_hints());
+        }
+        let workers = if known.len() > PLACES_FOR_ONE { pace::workers(&self.spec) } else { 1 };
+        shared.stack.begin(known.into_iter().map(Work::Directory).collect(), None);
+        run_round(&shared, workers);
+        let result = outcome::first_error(&shared).and_then(|()| settle(&shared));
+        self.company.leave_hints();
+        let settled = result?;
+        outcome::first_error(&shared)?;
+        if let Some(hinted) = &shared.hinted {
+            again.merge(hinted.take_deferred());
+        }
+        let has_changed = self.context.writer.findings(&shared.run)? != before;
+        Ok(Ok((Served { again, has_changed }, settled)))
+    }
+}
+
+/// Serves hints beside a run while `work` does the run itself; returns its answer and what is left to be looked at.
+pub(super) fn beside<T>(server: &Server<'_>, inbox: Option<&Inbox>, work: impl FnOnce() -> T) -> (T, Hints) {
+    let Some(inbox) = inbox else { return (work(), Hints::default()) };
+    std::thread::scope(|scope| {
+        let serving = std::thread::Builder::new().name("hints".to_owned()).spawn_scoped(scope, || {
+            let (ended, left) = server.serve_all(inbox);
+            if let Err(error) = ended {
+                tracing::warn!(%error, "hints can no longer be served beside the run");
+            }
+            left
+        });
+        let answer = work();
+        inbox.close();
+        let mut left = match serving.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(left)) => left,
+            // A panic there has been logged; without the thread nothing was taken.
+            Ok(Err(_)) | Err(_) => Hints::default(),
+        };
+        if let Some(batch) = inbox.take_left() {
+            left.merge(batch.into_hints());
+        }
+        left.merge(server.company.take_postponed());
+        (answer, left)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Look {
+        Look::Names(list.iter().map(|name| (name.as_bytes().to_vec(), true)).collect())
+    }
+
+    #[test]
+    fn a_batch_that_nobody_took_becomes_hints_again() {
+        let inbox = Inbox::default();
+        inbox.put(HintBatch {
+            places: vec![(b"a".to_vec(), names(&["f"])), (b"b".to_vec(), Look::Listing)],
+            polls: vec![],
+        });
+        inbox.close();
+        assert_eq!(inbox.take(), None);
+        let left = inbox.take_left().unwrap().into_hints().into_places();
+        assert_eq!((left[&b"a"[..]].look.clone(), left[&b"b"[..]].look.clone()), (names(&["f"]), Look::Listing));
+    }
+}

@@ -1,0 +1,137 @@
+//! How an engine begins: the lock, the index, what was cut off, and its thread.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use tokio::sync::{broadcast, mpsc};
+
+use super::clock;
+use super::commands::Desk;
+use super::handle::Handle;
+use super::lock::{Lock, LockError};
+use super::news::NewsSender;
+use super::protocol::Command;
+use super::shell::Shell;
+use super::state::{Input, State};
+use super::teller::Teller;
+use crate::config::Config;
+use crate::index::{IndexError, Reader, Writer};
+
+/// Commands and finished jobs that may wait.
+const WAITING_INPUTS: usize = 64;
+/// Events that a slow listener may be behind before it gets a snapshot instead.
+const EVENTS_KEPT: usize = 256;
+
+/// How an engine is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Exists, is ours, and holds no symlink in its path.
+    pub data_directory: PathBuf,
+    pub config: Config,
+    /// A first run counts ahead, as someone looks at its progress.
+    pub counts_ahead: bool,
+    /// It stays: watches and keeps the schedule. Otherwise it only does what it is asked for.
+    pub resident: bool,
+}
+
+/// Why no engine runs.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("the data directory cannot be used: {0}")]
+    DataDirectory(String),
+    #[error("the engine's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// What is kept in the index does not go together with the config.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A started engine: the handle to speak to it and the thread to wait for.
+#[derive(Debug)]
+pub struct Engine {
+    pub handle: Handle,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Engine {
+    /// Takes the data directory's lock, opens the index, closes what was cut off, and starts the engine's thread.
+    ///
+    /// # Errors
+    /// When another engine has the data directory, or the index cannot be opened.
+    pub fn start(options: Options) -> Result<Engine, EngineError> {
+        refuse_network(&options.data_directory)?;
+        let lock = Lock::take(&options.data_directory.join("engine.lock"))?;
+        let index_path = options.data_directory.join("index.db");
+        let writer = Writer::open(&index_path, options.config.sync.batch_size)?;
+        let interrupted = writer.close_interrupted(clock::wall().0)?;
+        if !interrupted.is_empty() {
+            tracing::warn!(runs = ?interrupted, "runs of an earlier process were cut off");
+        }
+        let last_id = Reader::open(&index_path)?.map_or(Ok(0), |reader| reader.last_directory_id())?;
+        let desk = Desk { writer, index_path, data_directory: options.data_directory, config: options.config };
+        let config = desk.effective().map_err(|refusal| EngineError::Refused(refusal.message))?;
+        let tracked = desk.tracked().map_err(|refusal| EngineError::Refused(refusal.message))?;
+        let (calls, receiver) = mpsc::channel(WAITING_INPUTS);
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let (news, heard) = mpsc::channel(WAITING_INPUTS);
+        let handle = Handle { calls, events: events.clone() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let seed = clock::wall_ns().unsigned_abs();
+        let mut shell = Shell {
+            state: State::new(config, options.resident, seed),
+            teller: Teller::new(desk.clone()),
+            desk,
+            events,
+            news: NewsSender(news),
+            replies: HashMap::new(),
+            snapshots: HashMap::new(),
+            next_reply: 0,
+            jobs: BTreeMap::new(),
+            next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
+            counts_ahead: options.counts_ahead,
+            watcher: None,
+            probes: BTreeMap::new(),
+            _lock: lock,
+        };
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                if options.resident {
+                    shell.start_watcher();
+                }
+                shell.step(Input::Repositories(tracked));
+                shell.run(receiver, heard).await;
+            });
+            // A thread that is stuck on a dead mount must not hold up the end.
+            runtime.shutdown_background();
+        })?;
+        Ok(Engine { handle, thread })
+    }
+
+    /// Ends the engine: cancels what runs, closes the index, waits until all is done. Returns whether it ended in order:
+    /// a panic of its thread is a bug, and logged.
+    pub fn stop(self) -> bool {
+        // Refused only if it has ended already.
+        let _ended = self.handle.send_blocking(Command::Shutdown);
+        let ended = self.thread.join();
+        if ended.is_err() {
+            tracing::error!("the engine's thread panicked; this is a bug");
+        }
+        ended.is_ok()
+    }
+}
+
+fn refuse_network(path: &std::path::Path) -> Result<(), EngineError> {
+    let fail = |reason: String| EngineError::DataDirectory(format!("{}: {reason}", path.display()));
+    let root = crate::disk::Root::open(path).map_err(|error| fail(error.to_string()))?;
+    match root.directory(b"").and_then(|directory| directory.is_remote()) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(fail("it is on a network file system, where SQLite cannot keep its promises".to_owned())),
+        Err(errno) => Err(fail(errno.to_string())),
+    }
+}

@@ -1,0 +1,360 @@
+//! The queue: merging, starting, ending, cancelling.
+
+use super::{away, timers, watchdog};
+use crate::disk::watch::Coverage;
+use crate::domain::repository::RepositoryId;
+use crate::domain::run::{Kind, Outcome, Trigger};
+use crate::domain::schedule::Now;
+use crate::engine::job::{Finished, JobSpec, Manners};
+use crate::engine::protocol::{Answer, Event, Plan, QueuedRun, Refusal};
+use crate::engine::state::{Effect, PendingPlan, ReplyId, Running, State, queued};
+use crate::engine::stop::Why;
+
+/// Hints that a failed run leaves are looked at again after so long.
+const REST_AFTER_FAILURE: std::time::Duration = std::time::Duration::from_secs(5);
+
+pub(super) fn enqueue(state: &mut State, jobs: Vec<JobSpec>, reply: Option<ReplyId>, fx: &mut Vec<Effect>) {
+    for job in &jobs {
+        if let Some(repo) = state.repositories.get_mut(&job.repository.id).filter(|_| reply.is_none()) {
+            repo.asked.remove(&job.kind);
+        }
+    }
+    if state.stopping.is_some() {
+        let refusal = Refusal::new("unavailable", "the engine is ending");
+        fx.extend(reply.map(|reply| Effect::Answer(reply, Answer::Refused(refusal))));
+        return;
+    }
+    let mut accepted: Vec<QueuedRun> = Vec::new();
+    let mut plan = PendingPlan::default();
+    for job in jobs {
+        if job.plan {
+            plan.run_ids.push(job.run_id.clone());
+            state.waiting.push(job);
+        } else if let Some(joined) = join(state, &job, fx) {
+            accepted.push(joined);
+        } else {
+            accepted.push(queued(&job, false));
+            if job.kind != Kind::Realtime {
+                fx.push(Effect::Publish(Event::RunQueued(queued(&job, false))));
+            }
+            state.waiting.push(job);
+        }
+    }
+    let Some(reply) = reply else { return };
+    if plan.run_ids.is_empty() {
+        fx.push(Effect::Answer(reply, Answer::Accepted(accepted)));
+    } else {
+        state.plans.insert(reply, plan);
+    }
+}
+
+/// A request of the engine's own came to nothing: the next time that it is due it is asked for again.
+pub(super) fn not_prepared(state: &mut State, name: &str, kind: Kind, message: &str) {
+    tracing::warn!(repository = name, kind = kind.as_str(), message, "a run could not be prepared");
+    for repo in state.repositories.values_mut().filter(|repo| repo.name() == name) {
+        repo.asked.remove(&kind);
+    }
+}
+
+/// Lets a request be served by a run that waits or runs already, if that does all that is asked for.
+fn join(state: &mut State, job: &JobSpec, fx: &mut Vec<Effect>) -> Option<QueuedRun> {
+    if !is_plain(job) {
+        return None;
+    }
+    let is_same = |id, kind| id == job.repository.id && kind == job.kind;
+    if let Some(waiting) = state.waiting.iter_mut().find(|w| is_same(w.repository.id, w.kind) && is_plain(w)) {
+        for trigger in &job.triggers {
+            if !waiting.triggers.contains(trigger) {
+                waiting.triggers.push(*trigger);
+            }
+        }
+        waiting.manners = waiting.manners.min(job.manners);
+        return Some(queued(waiting, true));
+    }
+    // What the watcher asks for came after that run began, and may lie behind it.
+    if job.triggers.iter().any(|trigger| matches!(trigger, Trigger::Overflow | Trigger::Watch)) {
+        return None;
+    }
+    let is_served = |r: &&Running| is_same(r.repository, r.kind) && is_plain(&r.spec) && r.stopping.is_none();
+    let running = state.running.iter().find(is_served)?;
+    if job.manners == Manners::Busy && running.spec.manners != Manners::Busy {
+        fx.push(Effect::Hurry { run_id: running.run_id.clone() });
+    }
+    Some(QueuedRun {
+        repository: running.name.clone(),
+        run_id: running.run_id.clone(),
+        kind: running.kind,
+        joined: true,
+    })
+}
+
+/// Tells whether a job is nothing but its kind.
+fn is_plain(job: &JobSpec) -> bool {
+    job.paths.is_empty()
+        && !job.only_problems
+        && !job.accept_removals
+        && !job.plan
+        && job.max_bytes.is_none()
+        && job.max_time.is_none()
+        && job.note.is_none()
+}
+
+/// Starts what may run: one run a repository, so many repositories at once, one on a rotating disk. Realtime runs take
+/// no slot, and end as soon as another run of their repository waits.
+pub(super) fn start_what_fits(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
+    drop_idle_realtime(state);
+    let mut next = 0;
+    while next < state.waiting.len() {
+        if !may_start(state, &state.waiting[next]) {
+            next += 1;
+            continue;
+        }
+        let job = state.waiting.remove(next);
+        state.running.push(Running {
+            run_id: job.run_id.clone(),
+            repository: job.repository.id,
+            name: job.repository.name.clone(),
+            kind: job.kind,
+            started_ms: now.mono_ms,
+            stopping: None,
+            measure: (0, now.mono_ms),
+            hinted_ms: now.mono_ms,
+            is_closing: false,
+            spec: job.clone(),
+        });
+        timers::started(state, &job, now);
+        fx.push(Effect::Start(Box::new(job)));
+    }
+    make_room(state, fx);
+}
+
+/// A realtime run that has nothing to look at any more does not begin.
+fn drop_idle_realtime(state: &mut State) {
+    let repositories = &state.repositories;
+    state.waiting.retain(|job| {
+        let has_hints =
+            || repositories.get(&job.repository.id).is_some_and(|repo| !repo.pending.is_empty() || repo.must_poll());
+        job.kind != Kind::Realtime || has_hints()
+    });
+}
+
+fn may_start(state: &State, job: &JobSpec) -> bool {
+    // A plan leaves a transaction open while it runs: nothing runs beside it.
+    let has_plan = state.running.iter().any(|running| running.spec.plan);
+    let is_taken = state.running.iter().any(|running| running.repository == job.repository.id);
+    if has_plan || is_taken || (job.plan && !state.running.is_empty()) {
+        return false;
+    }
+    if job.kind == Kind::Realtime {
+        // Whatever else waits for the repository serves its hints, too; and a plan needs all of them to end.
+        return !state
+            .waiting
+            .iter()
+            .any(|w| w.plan || (w.repository.id == job.repository.id && w.kind != Kind::Realtime));
+    }
+    let slots = state.running.iter().filter(|running| running.kind != Kind::Realtime);
+    let is_disk_busy = || slots.clone().any(|running| job.disk.is_some() && running.spec.disk == job.disk);
+    slots.clone().count() < state.config.sync.repositories_at_once && !is_disk_busy()
+}
+
+/// Asks runs that stand in the way of others, and can, to make room.
+fn make_room(state: &mut State, fx: &mut Vec<Effect>) {
+    let State { waiting, running, repositories, .. } = state;
+    for run in running.iter_mut().filter(|run| !run.is_closing && run.stopping.is_none()) {
+        let repo = repositories.get(&run.repository);
+        match run.kind {
+            Kind::Realtime => {
+                let is_serving = repo.is_some_and(|repo| repo.serving.is_some());
+                let is_in_the_way = waiting.iter().any(|job| job.plan || job.repository.id == run.repository);
+                if is_in_the_way && !is_serving {
+                    run.is_closing = true;
+                    fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
+                }
+            }
+            Kind::Verify => {
+                // A watched repository does not need its scheduled incremental run this minute.
+                let can_wait = |job: &JobSpec| {
+                    job.kind == Kind::Incremental
+                        && job.triggers == [Trigger::Schedule]
+                        && repo.is_some_and(|repo| repo.watch.coverage.watched > 0)
+                };
+                let is_waited_for = |job: &&JobSpec| job.repository.id == run.repository && job.kind != Kind::Verify;
+                if waiting.iter().filter(is_waited_for).any(|job| !can_wait(job)) {
+                    run.is_closing = true;
+                    fx.push(Effect::Stop { run_id: run.run_id.clone(), why: Why::GiveWay });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn finish(
+    state: &mut State,
+    run_id: &str,
+    result: Result<Box<Finished>, String>,
+    coverage: Option<Coverage>,
+    now: Now,
+    fx: &mut Vec<Effect>,
+) {
+    // Given up before, and back now: its end has been written.
+    let Some(at) = state.running.iter().position(|running| running.run_id == run_id) else { return };
+    let ended = state.running.remove(at);
+    if ended.spec.plan {
+        return finish_plan(state, run_id, result, fx);
+    }
+    let id = ended.repository;
+    let is_success = result.as_ref().is_ok_and(|finished| finished.run.outcome.is_some_and(Outcome::is_success));
+    if let Some(repo) = state.repositories.get_mut(&id) {
+        if repo.serving.as_ref().is_some_and(|serving| serving.run_id == run_id) {
+            repo.serving = None;
+        }
+        if let Some(coverage) = coverage {
+            repo.watch.coverage = coverage;
+        }
+        let left = result.as_ref().map_or_else(|_| Default::default(), |finished| finished.again.clone());
+        if repo.is_watched() && repo.away.is_none() && !left.is_empty() {
+            let rest = if is_success { std::time::Duration::ZERO } else { REST_AFTER_FAILURE };
+            repo.pending.add(left, now.mono_ms, rest);
+        }
+    }
+    match result {
+        Ok(finished) => {
+            after(state, &ended, &finished, now, fx);
+            fx.push(Effect::Publish(Event::RunFinished(Box::new(finished.run))));
+        }
+        Err(message) => fx.push(Effect::Publish(Event::RunLost { run_id: run_id.to_owned(), message })),
+    }
+    fx.push(Effect::Tell(id));
+}
+
+/// Draws what follows from a run that has ended.
+fn after(state: &mut State, ended: &Running, finished: &Finished, now: Now, fx: &mut Vec<Effect>) {
+    let run = &finished.run;
+    if let Some(repo) = state.repositories.get_mut(&ended.repository)
+        && finished.has_seen_all
+        && repo.is_watched()
+        && repo.pending.why_everything().is_none()
+    {
+        repo.watch.is_vouched = true;
+        repo.watch.proven_at = repo.watch.proven_at.max(Some(run.started_at));
+        repo.watch.polled_at = repo.watch.polled_at.max(Some(run.started_at));
+    }
+    away::after_run(state, ended, run, now, fx);
+    timers::ended(state, ended, run, now);
+    if state.is_resident {
+        watchdog::retry(state, ended, run, now);
+        go_on_verifying(state, ended, finished, fx);
+    }
+}
+
+/// A verify that gave way takes its turn again with what is left of its budget.
+fn go_on_verifying(state: &State, ended: &Running, finished: &Finished, fx: &mut Vec<Effect>) {
+    let run = &finished.run;
+    let gave_way = ended.kind == Kind::Verify && ended.is_closing && run.outcome.is_some_and(Outcome::is_success);
+    let Some(repo) = state.repositories.get(&ended.repository).filter(|_| gave_way && finished.gave_way) else {
+        return;
+    };
+    let took = std::time::Duration::from_millis(run.duration_ms.unwrap_or(0).unsigned_abs());
+    let spec = &ended.spec;
+    let mut request = timers::request(repo, Kind::Verify, spec.triggers.first().copied().unwrap_or(Trigger::Schedule));
+    request.max_bytes = spec.max_bytes.map(|most| most.saturating_sub(run.tally.bytes_hashed.unsigned_abs()));
+    request.max_time = spec.max_time.map(|most| most.saturating_sub(took));
+    if request.max_bytes != Some(0) && request.max_time != Some(std::time::Duration::ZERO) {
+        fx.push(Effect::Request(Box::new(request)));
+    }
+}
+
+fn finish_plan(state: &mut State, run_id: &str, result: Result<Box<Finished>, String>, fx: &mut Vec<Effect>) {
+    let reply =
+        state.plans.iter().find(|(_, plan)| plan.run_ids.iter().any(|id| id == run_id)).map(|(reply, _)| *reply);
+    // Of a plan that was cancelled or failed in another part: there is nobody to tell, and no row.
+    let Some(reply) = reply else { return };
+    let finished = match result {
+        Ok(finished) => finished,
+        Err(message) => {
+            state.plans.remove(&reply);
+            return fx.push(Effect::Answer(reply, Answer::Refused(Refusal::new("failed", message))));
+        }
+    };
+    let Some(plan) = state.plans.get_mut(&reply) else { return };
+    plan.done.push(Plan { run: finished.run, changes: finished.changes });
+    if plan.done.len() == plan.run_ids.len() {
+        let plan = state.plans.remove(&reply).unwrap_or_default();
+        fx.push(Effect::Answer(reply, Answer::Planned(plan.done)));
+    }
+}
+
+/// Drops what waits and stops what runs; returns how many runs.
+pub(super) fn cancel(state: &mut State, names: &[String], run: Option<&str>, now: Now, fx: &mut Vec<Effect>) -> u64 {
+    let is_meant = |name: &String, run_id: &str| match run {
+        Some(wanted) => wanted == run_id,
+        None => names.is_empty() || names.contains(name),
+    };
+    let before = state.waiting.len();
+    let (dropped, kept) =
+        std::mem::take(&mut state.waiting).into_iter().partition(|job| is_meant(&job.repository.name, &job.run_id));
+    state.waiting = kept;
+    let dropped: Vec<JobSpec> = dropped;
+    for job in dropped.iter().filter(|job| job.kind != Kind::Realtime) {
+        fx.push(Effect::Publish(Event::RunLost {
+            run_id: job.run_id.clone(),
+            message: "cancelled before it began".to_owned(),
+        }));
+    }
+    refuse_broken_plans(state, &dropped, fx);
+    let mut count = (before - state.waiting.len()) as u64;
+    let meant: Vec<String> = state
+        .running
+        .iter()
+        .filter(|running| is_meant(&running.name, &running.run_id))
+        .map(|running| running.run_id.clone())
+        .collect();
+    for run_id in meant {
+        count += 1;
+        watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
+    }
+    count
+}
+
+/// Who waits for a plan of which a part was dropped is told now: the rest would never be whole.
+fn refuse_broken_plans(state: &mut State, dropped: &[JobSpec], fx: &mut Vec<Effect>) {
+    let replies: Vec<ReplyId> = state.plans.keys().copied().collect();
+    for reply in replies {
+        let is_hit = |plan: &PendingPlan| dropped.iter().any(|job| plan.run_ids.contains(&job.run_id));
+        if state.plans.get(&reply).is_some_and(is_hit) {
+            state.plans.remove(&reply);
+            let refusal = Refusal::new("unavailable", "the plan was cancelled");
+            fx.push(Effect::Answer(reply, Answer::Refused(refusal)));
+        }
+    }
+}
+
+/// Ends everything: what is in the middle of something as cancelled, a realtime run that only waits as it is.
+pub(super) fn stop_all(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
+    let is_serving = |state: &State, id: RepositoryId| state.repositories.get(&id).is_some_and(|r| r.serving.is_some());
+    let idle: Vec<String> = state
+        .running
+        .iter()
+        .filter(|run| run.kind == Kind::Realtime && !is_serving(state, run.repository))
+        .map(|run| run.run_id.clone())
+        .collect();
+    for run in state.running.iter_mut().filter(|run| idle.contains(&run.run_id)) {
+        run.is_closing = true;
+        run.stopping = Some((now.mono_ms + watchdog::PATIENCE_MS, Why::Cancelled));
+        fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
+    }
+    let stopping: Vec<String> =
+        state.running.iter().filter(|run| !idle.contains(&run.run_id)).map(|run| run.run_id.clone()).collect();
+    let dropped = std::mem::take(&mut state.waiting);
+    for job in dropped.iter().filter(|job| job.kind != Kind::Realtime) {
+        fx.push(Effect::Publish(Event::RunLost {
+            run_id: job.run_id.clone(),
+            message: "cancelled before it began".to_owned(),
+        }));
+    }
+    refuse_broken_plans(state, &dropped, fx);
+    for run_id in stopping {
+        watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
+    }
+}

@@ -1,0 +1,89 @@
+//! What follows when repositories are added, changed, paused or removed, and when the config is another.
+
+use super::{queue, timers};
+use crate::config::Config;
+use crate::disk::watch::Coverage;
+use crate::domain::repository::RepositoryId;
+use crate::domain::run::{Kind, Trigger};
+use crate::domain::schedule::Now;
+use crate::engine::state::{Effect, Repo, State, Tracked, Watching};
+
+/// Takes all repositories as they are now. The first time, each gets its start-up sync.
+pub(super) fn take(state: &mut State, all: Vec<Tracked>, now: Now, fx: &mut Vec<Effect>) {
+    let is_start = !std::mem::replace(&mut state.has_started, true);
+    let gone: Vec<RepositoryId> =
+        state.repositories.keys().copied().filter(|id| all.iter().all(|t| t.repository.id != *id)).collect();
+    for id in gone {
+        state.repositories.remove(&id);
+        state.retries.retain(|retry| retry.id != id);
+        fx.push(Effect::Forget(id));
+    }
+    for mut tracked in all {
+        // Who only does what is asked watches nothing.
+        tracked.config.watch.enabled &= state.is_resident;
+        let id = tracked.repository.id;
+        match state.repositories.get_mut(&id) {
+            Some(repo) => {
+                let before = std::mem::replace(&mut repo.tracked, tracked);
+                change(state, id, &before, now, fx);
+            }
+            None => {
+                let mut repo = Repo::new(tracked, now);
+                timers::wind_up(&mut repo, !is_start, now);
+                if is_start && state.is_resident && !repo.is_paused() {
+                    start_up(&mut repo, fx);
+                }
+                state.repositories.insert(id, repo);
+            }
+        }
+    }
+}
+
+fn start_up(repo: &mut Repo, fx: &mut Vec<Effect>) {
+    if let Some(request) = timers::startup(repo) {
+        repo.asked.insert(request.kind);
+        fx.push(Effect::Request(Box::new(request)));
+    }
+}
+
+fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &mut Vec<Effect>) {
+    if !state.is_resident {
+        return;
+    }
+    let Some(repo) = state.repositories.get_mut(&id) else { return };
+    let after = &repo.tracked;
+    let was_watched = before.config.watch.enabled && before.repository.paused_at.is_none();
+    let has_moved = before.repository.path != after.repository.path;
+    let is_paused_now = repo.is_paused() && before.repository.paused_at.is_none();
+    let is_resumed = !repo.is_paused() && before.repository.paused_at.is_some();
+    if before.config.sync != after.config.sync {
+        timers::wind_up(repo, false, now);
+    }
+    if was_watched && (!repo.is_watched() || has_moved) {
+        repo.pending.clear();
+        repo.watch = Watching { proven_at: repo.watch.proven_at, ..Watching::default() };
+        repo.watch.coverage = Coverage::default();
+        fx.push(Effect::Forget(id));
+    }
+    if has_moved || is_resumed {
+        repo.away = None;
+        repo.probe_at = now.mono_ms;
+    }
+    // Nobody watched meanwhile, or nobody has watched there.
+    let needs_look = is_resumed || (has_moved && !repo.is_paused()) || (!was_watched && repo.is_watched());
+    if needs_look {
+        let trigger = if is_resumed { Trigger::User } else { Trigger::Watch };
+        repo.asked.insert(Kind::Full);
+        fx.push(Effect::Request(Box::new(timers::request(repo, Kind::Full, trigger))));
+    }
+    if is_paused_now {
+        let name = repo.name().to_owned();
+        state.retries.retain(|retry| retry.id != id);
+        queue::cancel(state, &[name], None, now, fx);
+    }
+}
+
+/// Takes what holds for the whole program. The repositories' own settings come with them.
+pub(super) fn configure(state: &mut State, config: Config) {
+    state.config = config;
+}

@@ -1,0 +1,122 @@
+//! What hangs, what is tried again, and the upkeep of the history.
+
+use crate::domain::problem::Class;
+use crate::domain::report::Run;
+use crate::domain::run::{Kind, Outcome, Trigger};
+use crate::domain::schedule::Now;
+use crate::engine::state::{Effect, Repo, Retry, Running, State};
+use crate::engine::stop::Why;
+
+/// A thread that does not stop within this is stuck in the kernel, and given up.
+pub(super) const PATIENCE_MS: u64 = 5_000;
+/// Progress is measured so often at most; a shorter `stall_timeout` needs a tenth of its time.
+const MEASURE_EVERY_MS: u64 = 10_000;
+/// The history is cleaned up this long after the start, and so often.
+const FIRST_RETIRE_MS: u64 = 60_000;
+const RETIRE_EVERY_MS: u64 = 3_600_000;
+/// Between two steps of it, so that others come to write.
+const RETIRE_PAUSE_MS: u64 = 200;
+
+/// Asks a run to stop, and notes by when it has to have ended.
+pub(super) fn stop(state: &mut State, run_id: &str, why: Why, now: Now, fx: &mut Vec<Effect>) {
+    let Some(run) = state.running.iter_mut().find(|run| run.run_id == run_id) else { return };
+    run.stopping.get_or_insert((now.mono_ms + PATIENCE_MS, why));
+    fx.push(Effect::Stop { run_id: run_id.to_owned(), why });
+}
+
+fn measure_every(state: &State) -> u64 {
+    let shortest = state.repositories.values().map(stall_ms).min().unwrap_or(u64::MAX);
+    (shortest / 10).clamp(100, MEASURE_EVERY_MS)
+}
+
+fn stall_ms(repo: &Repo) -> u64 {
+    u64::try_from(repo.tracked.config.sync.stall_timeout.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A realtime run that waits for hints does not move, and need not.
+fn is_measured(state: &State, run: &Running) -> bool {
+    let is_serving = || state.repositories.get(&run.repository).is_some_and(|repo| repo.serving.is_some());
+    run.kind != Kind::Realtime || is_serving()
+}
+
+/// Gives up what does not stop, and asks how far runs are.
+pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
+    for run in &mut state.running {
+        if let Some((until, why)) = run.stopping.filter(|(until, _)| *until <= now.mono_ms) {
+            // Once; its end is written by others now.
+            run.stopping = Some((u64::MAX, why));
+            if until != u64::MAX {
+                fx.push(Effect::Abandon { run_id: run.run_id.clone(), why });
+            }
+        }
+    }
+    let is_any = state.running.iter().any(|run| is_measured(state, run));
+    if is_any && state.measure_at <= now.mono_ms {
+        state.measure_at = now.mono_ms + measure_every(state);
+        fx.push(Effect::Measure);
+    }
+}
+
+/// Compares how far runs are with how far they were, and stops those that have not moved for too long.
+pub(super) fn measured(state: &mut State, measures: &[(String, u64)], now: Now, fx: &mut Vec<Effect>) {
+    let mut stalled = Vec::new();
+    let resting: Vec<String> =
+        state.running.iter().filter(|run| !is_measured(state, run)).map(|run| run.run_id.clone()).collect();
+    for run in &mut state.running {
+        let Some((_, measure)) = measures.iter().find(|(run_id, _)| *run_id == run.run_id) else { continue };
+        if *measure != run.measure.0 || resting.contains(&run.run_id) {
+            run.measure = (*measure, now.mono_ms);
+        }
+        let stall_ms = state.repositories.get(&run.repository).map_or(u64::MAX, stall_ms);
+        if now.mono_ms.saturating_sub(run.measure.1) >= stall_ms && run.stopping.is_none() {
+            stalled.push(run.run_id.clone());
+        }
+    }
+    for run_id in stalled {
+        stop(state, &run_id, Why::Stalled, now, fx);
+    }
+}
+
+/// Notes that a failed run is to be tried again, if its cause may pass.
+pub(super) fn retry(state: &mut State, ended: &Running, run: &Run, now: Now) {
+    let spread = state.draw();
+    let spec = &ended.spec;
+    // What a person asked for in words of their own is theirs to repeat; hints come back by themselves.
+    let is_own = spec.paths.is_empty() && !spec.only_problems && !spec.accept_removals && ended.kind != Kind::Realtime;
+    if run.outcome != Some(Outcome::Failed) || !is_own {
+        return;
+    }
+    let class = run.error_class.as_deref().and_then(Class::parse).unwrap_or(Class::Internal);
+    let Some(repo) = state.repositories.get(&ended.repository).filter(|repo| !repo.is_paused()) else { return };
+    let attempt = u32::try_from(spec.attempt).unwrap_or(u32::MAX);
+    let Some(wait) = Repo::retry_rules(&repo.tracked.config).wait(class, attempt, spread) else { return };
+    let mut request = super::timers::request(repo, ended.kind, Trigger::Retry);
+    (request.max_bytes, request.max_time, request.note) = (spec.max_bytes, spec.max_time, spec.note.clone());
+    request.attempt = spec.attempt + 1;
+    request.retry_of = Some(spec.retry_of.clone().unwrap_or_else(|| spec.run_id.clone()));
+    state.retries.push(Retry { due_ms: now.mono_ms + wait.as_millis() as u64, id: ended.repository, request });
+}
+
+/// Cleans up the history from time to time, step by step.
+pub(super) fn retire_due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
+    if state.retire_at == 0 {
+        state.retire_at = now.mono_ms + FIRST_RETIRE_MS;
+    } else if state.retire_at <= now.mono_ms {
+        // The end of the step sets the next time.
+        state.retire_at = u64::MAX;
+        fx.push(Effect::Retire);
+    }
+}
+
+pub(super) fn retired(state: &mut State, is_done: bool, now: Now) {
+    state.retire_at = now.mono_ms + if is_done { RETIRE_EVERY_MS } else { RETIRE_PAUSE_MS };
+}
+
+/// Returns when something may hang or is to be done again.
+pub(super) fn next_due(state: &State) -> Option<u64> {
+    let stops = state.running.iter().filter_map(|run| run.stopping).map(|(until, _)| until);
+    let measure = state.running.iter().any(|run| is_measured(state, run)).then_some(state.measure_at);
+    let retries = state.retries.iter().map(|retry| retry.due_ms);
+    let retire = state.is_resident.then_some(state.retire_at);
+    stops.chain(measure).chain(retries).chain(retire).min()
+}

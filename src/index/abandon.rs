@@ -1,0 +1,32 @@
+//! What a run has found so far, and the end of a run whose threads no longer answer.
+
+use super::Result;
+use super::apply::RunContext;
+use super::runs::CloseRun;
+use super::writer::Writer;
+use crate::domain::problem::Class;
+use crate::domain::report::Run;
+
+impl Writer {
+    /// Returns how many differences a run has found so far. All batches that were sent before are committed then.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn findings(&self, run: &RunContext) -> Result<i64> {
+        self.call_for(run, |db, run| {
+            let sql = "SELECT files_added + files_updated + files_removed + files_moved + files_damaged
+                       FROM runs WHERE number = ?1";
+            Ok(db.connection.prepare_cached(sql)?.query_row([run.number], |row| row.get(0))?)
+        })
+    }
+
+    /// Closes a run whose threads hang, and refuses whatever they may still send when they come back.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn abandon_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
+        let closed = self.close_run(context, close);
+        self.refuse(context.number, Class::Cancelled, "the run was given up: it did not answer".to_owned());
+        closed
+    }
+}
