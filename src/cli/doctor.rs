@@ -123,11 +123,25 @@ fn look_at_index(context: &Context, reader: &Reader, checks: &mut Vec<Check>) ->
 fn look_at_machine(context: &Context, checks: &mut Vec<Check>) {
     if let Some(watches) = machine::watches() {
         let directories = context.places.reader().ok().flatten().and_then(|reader| reader.count_directories().ok());
-        let (needed, free) = (directories.unwrap_or(0), watches.limit.saturating_sub(watches.used));
+        let (needed, free) = (directories.unwrap_or(0), watches.free());
         let message = format!("{} used of {}; {} needed", count(watches.used), count(watches.limit), count(needed));
-        let value = json!({ "used": watches.used, "free": free, "needed": needed, "limit": watches.limit });
-        let state = if needed > free { State::Warn } else { State::Ok };
-        checks.push(check("watches", state, message, value));
+        let holders: Vec<Value> = watches
+            .holders
+            .iter()
+            .map(|holder| json!({ "pid": holder.pid, "command": holder.command, "watches": holder.watches }))
+            .collect();
+        let value = json!({
+            "used": watches.used, "free": free, "needed": needed, "limit": watches.limit, "held_by": holders,
+        });
+        let hint = if needed > free {
+            Some(watches.how_to_raise_watches(needed))
+        } else if watches.instances >= watches.instance_limit {
+            Some(watches.how_to_raise_instances())
+        } else {
+            None
+        };
+        let state = if hint.is_some() { State::Warn } else { State::Ok };
+        checks.push(Check { hint, ..check("watches", state, message, value) });
     }
     if let Some(free) =
         context.places.data_directory().ok().flatten().and_then(|directory| machine::free_bytes(&directory))

@@ -1,4 +1,4 @@
-//! The watched trees, read-only: list one directory, decide what belongs, hash a file. Never writes to a tree (invariant 9).
+//! The watched trees, read-only: list one directory, decide what belongs, hash a file, watch a tree. Never writes to a tree (invariant 9).
 //!
 //! Everything is reached relative to a descriptor of the root and never through a symlink, so that a directory that is
 //! swapped for a link in the middle of a run leads nowhere. Knows nothing of the index.

@@ -67,7 +67,7 @@ impl Gathered {
         } else if mask.contains(ReadFlags::UNMOUNT) {
             // Each directory of a file system tells of its end, in any order: the first to do so speaks for all.
             match places.drop_mount(tree, path) {
-                Some(top) => self.hints(tree).listing(parent_of(&top)),
+                Some(outside) => self.hints(tree).listing(&outside),
                 None => self.lose(tree, places),
             }
         } else if is_root && mask.contains(ReadFlags::ATTRIB) {
@@ -144,8 +144,4 @@ impl Gathered {
             News::Down(_) => {}
         }
     }
-}
-
-fn parent_of(path: &[u8]) -> &[u8] {
-    &path[..path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)]
 }

@@ -56,6 +56,9 @@ pub enum WatchError {
     /// `fs.inotify.max_user_instances`, or this process's limit of open files.
     #[error("no inotify instance is left for this user")]
     NoInstance,
+    /// `fs.inotify.max_user_watches`: not even the cookie can be watched.
+    #[error("no inotify watch is left for this user")]
+    NoWatch,
     #[error("{what} failed: {errno}")]
     Failed { what: &'static str, errno: Errno },
     #[error("{} cannot be made or opened: {}", crate::domain::show::show(.0.as_os_str().as_encoded_bytes()), .1)]
@@ -196,8 +199,11 @@ impl Watcher {
         let path = own_directory.join("watch.cookie");
         let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let cookie = open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| WatchError::Cookie(path, errno))?;
-        let cookie_wd = inotify::add_watch(&inotify, path_of(&cookie), WatchFlags::OPEN)
-            .map_err(|errno| WatchError::Failed { what: "watching the cookie", errno })?;
+        let cookie_wd =
+            inotify::add_watch(&inotify, path_of(&cookie), WatchFlags::OPEN).map_err(|errno| match errno {
+                Errno::NOSPC => WatchError::NoWatch,
+                errno => WatchError::Failed { what: "watching the cookie", errno },
+            })?;
         let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| WatchError::Failed { what: "eventfd", errno })?;
         let shared = Arc::new(Shared { inotify, wake, cookie, cookie_wd, state: Mutex::default() });
@@ -210,7 +216,7 @@ impl Watcher {
     }
 
     /// Watches an open directory of a tree, from now on. To be called before it is listed, every time: it may be another
-    /// directory than the last time, and one that could not be watched may be now. Takes about 5 us.
+    /// directory than the last time, and one that could not be watched may be now. Takes about 6 us.
     pub fn watch(&self, tree: i64, path: &[u8], directory: &Directory) -> Placed {
         let is_remote = self.is_remote(tree, path, directory);
         // Held while the watch is set, so that an event never comes from a watch that is not in the map.

@@ -150,7 +150,8 @@ impl Places {
         self.drop_where(tree, b"", |place| place.walk < walk);
     }
 
-    /// Forgets everything that is mounted with a directory, and returns where it was mounted; `None` if it is the root.
+    /// Forgets everything on the disk of a directory, and returns the directory that it was mounted in; `None` when the
+    /// root is on that disk, too.
     pub fn drop_mount(&mut self, tree: i64, path: &[u8]) -> Option<Vec<u8>> {
         let device = self.trees.get(&tree)?.places.get(path)?.device;
         let mut top = path;
@@ -162,7 +163,7 @@ impl Places {
         }
         let top = top.to_vec();
         self.drop_where(tree, &top, |_| true);
-        (!top.is_empty()).then_some(top)
+        parent_of(&top).map(<[u8]>::to_vec)
     }
 
     fn drop_where(&mut self, tree: i64, path: &[u8], is_meant: impl Fn(&Place) -> bool) {

@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// After how long news that were given back are tried again.
 const TRY_AGAIN_MS: i64 = 50;
 /// How long more news may gather after some were read: a storm then wakes us 200 times a second and not 100,000 times.
-/// The kernel's queue holds 16,384 events; the fastest burst that was measured fills a third of it in this time.
+/// The kernel's queue holds 16,384 events; one process that creates files makes about 1,000 in this time.
 const GATHER_MS: i64 = 5;
 
 /// Reads until the last watcher is dropped.

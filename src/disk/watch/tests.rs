@@ -1,5 +1,6 @@
 //! What happens in a tree against what the watcher says of it. No test waits for a time: a proof says that all is said.
 
+mod storm;
 mod trouble;
 
 use std::fs::{self, File};

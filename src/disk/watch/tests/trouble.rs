@@ -190,12 +190,14 @@ fn without_watches_left_directories_are_remembered_and_tried_again() {
 }
 
 #[test]
-fn without_an_instance_left_the_watcher_says_so() {
-    let prepare = "echo 0 > /proc/sys/user/max_inotify_instances";
-    if is_inside("without_an_instance_left_the_watcher_says_so", "-Ur", prepare) {
+fn without_an_instance_or_a_watch_left_there_is_no_watcher() {
+    let prepare = "echo 0 > /proc/sys/user/max_inotify_watches";
+    if is_inside("without_an_instance_or_a_watch_left_there_is_no_watcher", "-Ur", prepare) {
         let temp = tempfile::tempdir().unwrap();
-        let failed = Watcher::start(temp.path(), Box::new(|_| Ok(()))).unwrap_err();
-        assert!(matches!(failed, WatchError::NoInstance), "{failed}");
+        let start = || Watcher::start(temp.path(), Box::new(|_| Ok(()))).unwrap_err();
+        assert!(matches!(start(), WatchError::NoWatch));
+        fs::write("/proc/sys/user/max_inotify_instances", "0").unwrap();
+        assert!(matches!(start(), WatchError::NoInstance));
     }
 }
 
