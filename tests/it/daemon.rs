@@ -14,6 +14,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// More than any machine reads while a test goes on; it takes no space.
 const ENDLESS_BYTES: u64 = 4 << 40;
 
+/// How many runs have begun and not ended.
+const RUNS: &str = "SELECT count(*) FROM runs WHERE outcome IS NULL";
+
 struct Daemon {
     child: Child,
     /// What a service manager reads.
@@ -170,7 +173,7 @@ fn in_the_journal_a_line_has_a_priority_and_no_time() {
 fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
     let world = endless();
     let mut sync = world.command(&["sync"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    wait_until(&world, "SELECT count(*) FROM runs WHERE outcome IS NULL", "1");
+    wait_until(&world, RUNS, "1");
     sync.kill().unwrap();
     sync.wait().unwrap();
     fs::remove_file(world.path("endless")).unwrap();
@@ -178,6 +181,32 @@ fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
     assert_eq!(world.sqlite("SELECT outcome FROM runs WHERE number = 1"), "interrupted");
     let (_, log) = daemon.end(Signal::TERM);
     assert!(log.contains("WARN runs of an earlier process were cut off"), "{log}");
+}
+
+#[test]
+fn a_daemon_that_is_told_to_stop_cancels_its_run_and_is_gone_in_five_seconds() {
+    let world = endless();
+    let mut daemon = Daemon::ready(&world);
+    wait_until(&world, RUNS, "1");
+    daemon.signal(Signal::TERM);
+    let began = Instant::now();
+    let code = daemon.child.wait().unwrap().code();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(code, Some(0), "{}", daemon.log());
+    assert_eq!(world.sqlite("SELECT group_concat(outcome) FROM runs"), "cancelled");
+    assert!(daemon.log().contains("INFO tree: full sync cancelled"), "{}", daemon.log());
+}
+
+#[test]
+fn a_daemon_that_was_killed_leaves_a_run_that_the_next_one_closes_as_interrupted() {
+    let world = endless();
+    let daemon = Daemon::ready(&world);
+    wait_until(&world, RUNS, "1");
+    assert_eq!(daemon.end(Signal::KILL).0, None);
+    fs::remove_file(world.path("endless")).unwrap();
+    let daemon = Daemon::ready(&world);
+    assert_eq!(world.sqlite("SELECT outcome FROM runs WHERE number = 1"), "interrupted");
+    assert_eq!(daemon.end(Signal::TERM).0, Some(0));
 }
 
 #[test]
