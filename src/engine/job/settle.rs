@@ -12,7 +12,7 @@ use crate::domain::amount::plural;
 use crate::domain::guard::Reason;
 use crate::domain::run::Kind;
 use crate::engine::clock;
-use crate::index::{HoldResult, Parked, Result};
+use crate::index::{HoldResult, IndexError, Parked, Reader, Result};
 
 /// How often directories whose stamp keeps moving are listed again before a run settles.
 const RELISTINGS: usize = 3;
@@ -138,6 +138,18 @@ fn read_arrivals(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
+/// Returns of how many files the guard takes its share: those that were there when the run began. For hints, which come
+/// and go for an hour, all that was there at any time of the run, `removed` ones included.
+fn total_files(shared: &Shared, removed: u64) -> Result<u64> {
+    if shared.hinted.is_none() {
+        return Ok(shared.spec.repository.total_files.max(0).unsigned_abs());
+    }
+    let reader = Reader::open(&shared.context.index_path)?;
+    let reader = reader.ok_or_else(|| IndexError::broken("the index file has gone"))?;
+    let now = reader.repository_by_id(shared.spec.repository.id)?.total_files;
+    Ok(now.max(0).unsigned_abs() + removed)
+}
+
 /// Lets the guard decide on what is still parked.
 fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     let writer = &shared.context.writer;
@@ -152,12 +164,12 @@ fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
         writer.remove_parked(&shared.run, true, now_ms)?;
         return Ok(None);
     }
-    let total = shared.spec.repository.total_files.max(0) as u64;
+    let before = shared.company.removed.load(Relaxed);
+    let total = total_files(shared, before)?;
     let limits = shared.spec.limits;
     // What is held already counts: a mass removal does not become a small one by coming in parts.
     // So does what this run has removed before: it settles many times when it serves hints.
-    let before = shared.company.removed.load(Relaxed);
-    if limits.allow((parked.free_files + parked.bound_files).unsigned_abs() + before, total + before) {
+    if limits.allow((parked.free_files + parked.bound_files).unsigned_abs() + before, total) {
         writer.remove_parked(&shared.run, false, now_ms)?;
         shared.company.removed.fetch_add(parked.free_files.unsigned_abs(), Relaxed);
         if parked.bound_files == 0 {
