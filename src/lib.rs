@@ -84,6 +84,7 @@
 //! - **ctime and birth time** are stored as distances from mtime and ctime: mostly 0 to 5 bytes instead of 8.
 //! - **A directory's row holds its whole path.** Views are a plain join, a subtree is a range, a move is one update.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod disk;

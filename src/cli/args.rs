@@ -42,6 +42,9 @@ pub struct Globals {
     /// The config file [default: $XDG_CONFIG_HOME/watchkeeper/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = "WATCHKEEPER_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
+    /// Where a running engine is reached [default: engine.sock in the data directory]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// Write the log to this file instead of standard error
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
@@ -83,6 +86,9 @@ pub enum Command {
     Why(Why),
     /// Success, durations and counts over time
     Stats(Stats),
+    /// The schedule of a running engine: what comes next; start, stop and change it
+    #[command(subcommand)]
+    Scheduler(Scheduler),
     /// Looks over database, watches, space and clock
     Doctor,
     /// Settings: in force, where they live, defaults
@@ -92,6 +98,21 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Write the manual pages into a directory
     Man { directory: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Scheduler {
+    /// Whether it runs, its settings, and what it will start when
+    Status,
+    /// Let runs start by the schedule
+    Start,
+    /// Let no run start by the schedule; what runs goes on
+    Stop,
+    /// Change settings, like full_every=12h; an empty value goes back to the config's
+    Set {
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -225,12 +246,15 @@ pub struct Sync {
     /// Attach a note to the run
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
-    /// Wait for the end (as it is without a running engine)
+    /// Wait for the end (the default)
     #[arg(long, overrides_with = "no_wait")]
     pub wait: bool,
     /// Return when the run is queued in a running engine
     #[arg(long)]
     pub no_wait: bool,
+    /// Ctrl-C cancels the run in a running engine, too, instead of only looking away
+    #[arg(long)]
+    pub cancel_on_interrupt: bool,
 }
 
 #[derive(Debug, Args)]

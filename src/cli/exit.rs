@@ -1,5 +1,6 @@
 //! Exit codes and the errors that lead to them, in one place.
 
+use crate::api::ApiError;
 use crate::engine::protocol::Refusal;
 use crate::engine::{EngineError, LockError};
 use crate::index::IndexError;
@@ -82,6 +83,13 @@ impl From<Refusal> for CliError {
             "usage" => CliError::Usage(refusal.message),
             _ => CliError::Failed { message: refusal.message, hint: refusal.hint },
         }
+    }
+}
+
+impl From<ApiError> for CliError {
+    fn from(error: ApiError) -> CliError {
+        let hint = matches!(error, ApiError::TooLong(_)).then(|| "give a shorter --socket or --data-dir".to_owned());
+        CliError::Failed { message: error.to_string(), hint }
     }
 }
 

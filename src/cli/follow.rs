@@ -21,8 +21,27 @@ use crate::wire::RunJson;
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
-/// Sends a sync and follows its runs to their end.
+/// Sends a sync and follows its runs to their end. A signal cancels them; in an engine that runs elsewhere they go on.
 pub fn sync(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
+    let interrupt = if session.is_attached() { Interrupt::Detaches } else { Interrupt::Cancels };
+    sync_until(context, session, request, interrupt)
+}
+
+/// What a signal does to the runs that are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    Cancels,
+    /// They go on, in an engine that does not end with this command.
+    Detaches,
+}
+
+/// As [`sync`], for who knows what a signal is to do.
+pub fn sync_until(
+    context: &mut Context,
+    session: &Session,
+    request: SyncRequest,
+    interrupt: Interrupt,
+) -> Result<Verdict> {
     session.runtime.block_on(async {
         let mut events = session.handle().subscribe();
         // The snapshot comes first; from then on nothing is missed.
@@ -32,7 +51,7 @@ pub fn sync(context: &mut Context, session: &Session, request: SyncRequest) -> R
             Answer::Refused(refusal) => return Err(refusal.into()),
             Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) => return Ok(Verdict::default()),
         };
-        let mut follower = Follower::new(context, runs);
+        let mut follower = Follower::new(context, runs, interrupt);
         follower.follow(session, &mut events).await
     })
 }
@@ -42,12 +61,13 @@ struct Follower<'a> {
     waiting: Vec<QueuedRun>,
     bars: Bars,
     verdict: Verdict,
+    interrupt: Interrupt,
 }
 
 impl Follower<'_> {
-    fn new(context: &mut Context, waiting: Vec<QueuedRun>) -> Follower<'_> {
+    fn new(context: &mut Context, waiting: Vec<QueuedRun>, interrupt: Interrupt) -> Follower<'_> {
         let bars = Bars::new(context.out.shows_progress);
-        Follower { context, waiting, bars, verdict: Verdict::default() }
+        Follower { context, waiting, bars, verdict: Verdict::default(), interrupt }
     }
 
     async fn follow(&mut self, session: &Session, events: &mut Subscription) -> Result<Verdict> {
@@ -71,15 +91,31 @@ impl Follower<'_> {
                 return Ok(self.verdict);
             }
             self.verdict.signal = Some(caught);
+            if self.interrupt == Interrupt::Detaches {
+                self.bars.clear();
+                self.context.out.message("the sync goes on in the running engine; `watchkeeper cancel` ends it");
+                return Ok(self.verdict);
+            }
             self.context.out.message("cancelling; what was committed stays");
-            // Sent beside the loop: the answer comes while events go on.
-            let handle = session.handle().clone();
-            tokio::spawn(async move {
-                let _answer = handle.send(Command::Cancel { names: Vec::new(), run: None }).await;
-            });
+            self.cancel(session);
         }
         self.bars.clear();
         Ok(self.verdict)
+    }
+
+    /// Cancels what is followed. In a foreign engine, a run that others had asked for before goes on.
+    fn cancel(&mut self, session: &Session) {
+        let is_foreign = |run: &QueuedRun| session.is_attached() && run.joined;
+        let runs: Vec<String> =
+            self.waiting.iter().filter(|run| !is_foreign(run)).map(|run| run.run_id.clone()).collect();
+        self.waiting.retain(|run| !is_foreign(run));
+        // Sent beside the loop: the answers come while events go on.
+        let handle = session.handle().clone();
+        tokio::spawn(async move {
+            for run in runs {
+                let _answer = handle.send(Command::Cancel { names: Vec::new(), run: Some(run) }).await;
+            }
+        });
     }
 
     fn hear(&mut self, event: Event) -> Result<()> {
@@ -106,18 +142,34 @@ impl Follower<'_> {
                 };
                 let ended: Vec<String> = self.waiting.iter().map(|run| run.run_id.clone()).collect();
                 for run_id in ended.into_iter().filter(|id| !goes_on(id)) {
-                    self.forget(&run_id);
-                    match self.context.places.existing_reader()?.run(&run_id) {
-                        Ok(run) => self.finished(&run)?,
-                        // Cancelled before it began: it has no row.
-                        Err(_) => self.verdict.failed |= self.verdict.signal.is_none(),
-                    }
+                    self.look_up(&run_id)?;
                 }
             }
-            Event::Ended => self.waiting.clear(),
+            Event::Ended => {
+                if !self.waiting.is_empty() {
+                    self.context.out.message("the engine has ended before the sync");
+                }
+                for run in self.waiting.clone() {
+                    self.look_up(&run.run_id)?;
+                }
+            }
             Event::RunQueued(_) | Event::RunStarted(_) | Event::Live(_) | Event::Changed => {}
         }
         Ok(())
+    }
+
+    /// Reads in the index how a run ended whose end was not told.
+    fn look_up(&mut self, run_id: &str) -> Result<()> {
+        self.forget(run_id);
+        self.bars.remove(run_id);
+        match self.context.places.existing_reader()?.run(run_id) {
+            Ok(run) if run.outcome.is_some() => self.finished(&run),
+            // Cancelled before it began, or cut off: it has no row, or one without an end.
+            Ok(_) | Err(_) => {
+                self.verdict.failed |= self.verdict.signal.is_none();
+                Ok(())
+            }
+        }
     }
 
     fn forget(&mut self, run_id: &str) -> bool {

@@ -11,6 +11,7 @@ mod open;
 mod output;
 mod places;
 mod repo;
+mod scheduler;
 mod session;
 mod stats;
 mod status;
@@ -70,6 +71,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Files(files) => files::run(context, &files),
         Command::Why(why) => why::run(context, &why),
         Command::Stats(stats) => stats::run(context, &stats),
+        Command::Scheduler(command) => scheduler::run(context, command),
         Command::Doctor => doctor::run(context),
         Command::Config(command) => config(context, command),
         Command::Completions { shell } => completions(context, shell),

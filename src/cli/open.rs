@@ -62,7 +62,7 @@ fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Resul
         index_path: context.places.make_data_directory()?.join("index.db"),
         theme: theme_of(config.ui.theme),
         ascii: config.ui.ascii,
-        hosts_engine: true,
+        hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
     match shown.map_err(|error| CliError::failed(error.to_string()))? {
@@ -71,7 +71,8 @@ fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Resul
             context.out.message("going on without the screen until the runs have ended; Ctrl-C cancels them");
             session.runtime.block_on(wait_for_end(session))
         }
-        // Not a word: there is no terminal any more.
+        // Not a word: there is no terminal any more. A foreign engine needs nobody to wait for it.
+        Exit::HungUp if session.is_attached() => Ok(Verdict { signal: Some(1), ..Verdict::default() }),
         Exit::HungUp => {
             session.runtime.block_on(wait_for_end(session))?;
             Ok(Verdict { signal: Some(1), ..Verdict::default() })

@@ -52,6 +52,8 @@ pub struct RunFilter {
     pub kind: Option<Kind>,
     pub outcome: Option<Outcome>,
     pub since: Option<Timestamp>,
+    /// Only runs before this number: the next page.
+    pub before: Option<i64>,
     pub limit: Option<u64>,
 }
 
@@ -293,6 +295,10 @@ impl Reader {
         if let Some(since) = filter.since {
             conditions.push("started_ms >= ?");
             values.push(Box::new(since.0));
+        }
+        if let Some(before) = filter.before {
+            conditions.push("number < ?");
+            values.push(Box::new(before));
         }
         let limit = filter.limit.map_or(-1, |limit| limit as i64);
         let sql = format!("{RUN} WHERE {} ORDER BY number DESC LIMIT {limit}", conditions.join(" AND "));
