@@ -114,11 +114,14 @@ async fn answer_all(mut calls: mpsc::Receiver<Call>, socket: Arc<Path>) {
 async fn carry(socket: &Path, command: Command) -> Result<Answer, Refusal> {
     let ask = ask(command)?;
     let gone = |reason: String| Refusal {
-        code: "unavailable",
-        message: format!("the engine cannot be reached: {reason}"),
-        hint: Some("see `watchkeeper status` for what it had done".to_owned()),
+        code: "failed",
+        message: format!("the engine went away before it had answered: {reason}"),
+        hint: Some("see `watchkeeper status` and `watchkeeper history` for what it had done".to_owned()),
     };
-    let (status, body) = request(socket, ask.method, &ask.path, ask.body).await.map_err(gone)?;
+    // It has heard nothing: who asks may try the next engine.
+    let unheard = |error: std::io::Error| Refusal::new("unavailable", format!("the engine has ended: {error}"));
+    let stream = UnixStream::connect(socket).await.map_err(unheard)?;
+    let (status, body) = request(stream, ask.method, &ask.path, ask.body).await.map_err(gone)?;
     let bytes = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| gone(error.to_string()))?;
     read_answer(status, &bytes.to_bytes())
 }
@@ -141,14 +144,13 @@ fn read_answer(status: StatusCode, bytes: &[u8]) -> Result<Answer, Refusal> {
 /// Sends one request over a connection of its own.
 ///
 /// # Errors
-/// A sentence, when nobody is there or the connection breaks.
+/// A sentence, when the connection breaks.
 pub(super) async fn request(
-    socket: &Path,
+    stream: UnixStream,
     method: Method,
     path: &str,
     body: Option<Vec<u8>>,
 ) -> Result<(StatusCode, Incoming), String> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // Ends with the answer's body; an error shows there, too.
     tokio::spawn(connection);

@@ -28,6 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     socket: PathBuf,
+    is_closed: bool,
     phase: watch::Sender<Phase>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -64,7 +65,7 @@ pub fn serve(handle: Handle, index_path: &Path, socket: PathBuf) -> Result<Serve
         .name("api".to_owned())
         .spawn(move || runtime.block_on(accept(listener, router, phases)))
         .map_err(io)?;
-    Ok(Server { socket, phase, thread })
+    Ok(Server { socket, is_closed: false, phase, thread })
 }
 
 impl Server {
@@ -73,14 +74,21 @@ impl Server {
         &self.socket
     }
 
-    /// Removes the socket, ends the engine, and lets those who listen hear of it.
-    ///
-    /// In this order: while the engine has its lock the socket is surely its own, and not that of the next one.
-    pub fn stop(self, engine: Engine) {
+    /// Removes the socket and takes no new connection. Must come before the engine's end: only while that has its lock
+    /// the socket is surely its own, and not that of the next one.
+    pub fn close(&mut self) {
+        if std::mem::replace(&mut self.is_closed, true) {
+            return;
+        }
         if let Err(error) = std::fs::remove_file(&self.socket) {
             tracing::warn!(%error, socket = %self.socket.display(), "the socket could not be removed");
         }
         self.phase.send_replace(Phase::Closing);
+    }
+
+    /// Closes, ends the engine, and lets those who listen hear of it.
+    pub fn stop(mut self, engine: Engine) {
+        self.close();
         engine.stop();
         self.end();
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::net::UnixStream;
 use tokio::sync::broadcast;
 
 use super::client::request;
@@ -27,7 +28,8 @@ impl Stream {
     /// # Errors
     /// A sentence, when nobody answers or the answer is another one.
     pub async fn open(socket: &Path) -> Result<Stream, String> {
-        let (status, body) = request(socket, Method::GET, "/api/sync/events", None).await?;
+        let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+        let (status, body) = request(stream, Method::GET, "/api/sync/events", None).await?;
         match status {
             StatusCode::OK => Ok(Stream { body, lines: Lines::default() }),
             status => Err(format!("it answered {status}")),

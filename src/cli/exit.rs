@@ -36,6 +36,8 @@ pub enum CliError {
     NobodyReads,
     Usage(String),
     Locked(String),
+    /// The engine was about to end and has not begun with it.
+    Unavailable(String),
     Failed {
         message: String,
         hint: Option<String>,
@@ -50,7 +52,7 @@ impl CliError {
     pub fn code(&self) -> u8 {
         match self {
             CliError::NobodyReads => 0,
-            CliError::Failed { .. } => 1,
+            CliError::Unavailable(_) | CliError::Failed { .. } => 1,
             CliError::Usage(_) => 2,
             CliError::Locked(_) => 6,
         }
@@ -81,6 +83,7 @@ impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> CliError {
         match refusal.code {
             "usage" => CliError::Usage(refusal.message),
+            "unavailable" => CliError::Unavailable(refusal.message),
             _ => CliError::Failed { message: refusal.message, hint: refusal.hint },
         }
     }

@@ -13,8 +13,8 @@ use crate::domain::amount::{bytes, count, plural, took};
 use crate::domain::report::Run;
 use crate::domain::run::Outcome;
 use crate::domain::show::show;
-use crate::engine::Subscription;
 use crate::engine::protocol::{Answer, Command, Event, QueuedRun, RunProgress, SyncRequest};
+use crate::engine::{Handle, Subscription};
 use crate::wire::RunJson;
 
 /// Signal numbers of POSIX.
@@ -103,17 +103,22 @@ impl Follower<'_> {
         Ok(self.verdict)
     }
 
-    /// Cancels what is followed. In a foreign engine, a run that others had asked for before goes on.
+    /// Cancels all that this engine does, as it ends; in a foreign one what nobody else had asked for before.
     fn cancel(&mut self, session: &Session) {
-        let is_foreign = |run: &QueuedRun| session.is_attached() && run.joined;
-        let runs: Vec<String> =
-            self.waiting.iter().filter(|run| !is_foreign(run)).map(|run| run.run_id.clone()).collect();
-        self.waiting.retain(|run| !is_foreign(run));
+        let everything = Command::Cancel { names: Vec::new(), run: None };
+        let one = |run: &QueuedRun| Command::Cancel { names: Vec::new(), run: Some(run.run_id.clone()) };
+        let commands: Vec<Command> = match session.is_attached() {
+            false => vec![everything],
+            true => {
+                self.waiting.retain(|run| !run.joined);
+                self.waiting.iter().map(one).collect()
+            }
+        };
         // Sent beside the loop: the answers come while events go on.
         let handle = session.handle().clone();
         tokio::spawn(async move {
-            for run in runs {
-                let _answer = handle.send(Command::Cancel { names: Vec::new(), run: Some(run) }).await;
+            for command in commands {
+                let _answer = handle.send(command).await;
             }
         });
     }
@@ -209,6 +214,41 @@ impl Follower<'_> {
 async fn caught(signal: &mut Signal, number: u8) -> u8 {
     signal.recv().await;
     number
+}
+
+/// Waits for the first signal that asks to end.
+///
+/// # Errors
+/// When signals cannot be caught.
+pub async fn any_signal() -> Result<u8> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(tokio::select! {
+        number = caught(&mut interrupt, SIGINT) => number,
+        number = caught(&mut terminate, SIGTERM) => number,
+    })
+}
+
+/// Waits until an engine has nothing that waits or runs, or has ended.
+pub async fn until_idle(handle: &Handle) {
+    let mut events = handle.subscribe();
+    let mut busy: Vec<String> = Vec::new();
+    loop {
+        match events.next().await {
+            Event::Snapshot(snapshot) => {
+                busy = snapshot.running.into_iter().map(|run| run.run_id).collect();
+                busy.extend(snapshot.queued.into_iter().map(|run| run.run_id));
+            }
+            Event::RunFinished(run) => busy.retain(|known| *known != run.run_id),
+            Event::RunLost { run_id, .. } => busy.retain(|known| *known != run_id),
+            Event::RunQueued(run) => busy.push(run.run_id),
+            Event::Ended => busy.clear(),
+            Event::RunStarted(_) | Event::Progress(_) | Event::Live(_) | Event::Changed => continue,
+        }
+        if busy.is_empty() {
+            return;
+        }
+    }
 }
 
 /// Returns the tone in which an outcome is shown.

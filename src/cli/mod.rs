@@ -153,7 +153,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn report(error: &CliError) {
     match error {
         CliError::NobodyReads => {}
-        CliError::Usage(message) => output::error(message, None),
+        CliError::Usage(message) | CliError::Unavailable(message) => output::error(message, None),
         CliError::Locked(holder) => output::error(
             &format!("another watchkeeper has this data directory and cannot be reached: {holder}"),
             Some("end it, or wait until it has ended; or use another --data-dir"),

@@ -18,11 +18,9 @@ pub fn run(context: &mut Context, command: Scheduler) -> Result<Verdict> {
         Scheduler::Stop => (SchedulerCommand::Stop, "the schedule is stopped; what runs goes on"),
         Scheduler::Set { settings } => (SchedulerCommand::Set(changes(&settings)?), "the schedule is changed"),
     };
-    let session = Session::start(context, false)?;
-    let is_attached = session.is_attached();
-    let answer = session.send(Command::Scheduler(command));
-    session.end();
-    answer?;
+    let is_attached = Session::with(context, false, |_, session| {
+        session.send(Command::Scheduler(command.clone())).map(|_done| session.is_attached())
+    })?;
     context.out.message(match is_attached {
         true => said,
         false => "kept for the next engine that runs: `watchkeeper daemon`, or the screen",
@@ -45,7 +43,7 @@ fn status(context: &mut Context) -> Result<Verdict> {
     };
     let session = Session::attach(context)?.ok_or_else(none)?;
     let snapshot = session.runtime.block_on(session.handle().snapshot());
-    session.end();
+    session.end(context);
     let status = snapshot.ok_or_else(none)?.scheduler;
     match context.out.json {
         true => context.out.object(&SchedulerJson::from(&status))?,

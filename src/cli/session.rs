@@ -1,16 +1,22 @@
 //! An engine for the time of one command: the one that runs already, or else one in this process, without watcher and
 //! schedule.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Context;
 use super::exit::{CliError, Result};
+use super::follow;
 use crate::api::{self, Client, Server};
-use crate::engine::protocol::{Answer, Command};
+use crate::engine::protocol::{Answer, Command, Snapshot};
 use crate::engine::{Engine, EngineError, Handle, LockError, Options};
 
 /// An engine that has taken the lock serves its socket a moment later.
 const STARTING: Duration = Duration::from_millis(500);
+/// Nobody wonders about so short a wait.
+const UNNOTICED: Duration = Duration::from_secs(1);
+/// So many engines in a row that end just when they are needed are no chance.
+const TRIES: u32 = 3;
 
 /// A running engine and a runtime to listen to it.
 pub struct Session {
@@ -42,17 +48,37 @@ impl Session {
                     return Ok(Session { place: Place::Here { engine, server }, runtime });
                 }
                 Err(EngineError::Lock(LockError::Held { holder })) => {
-                    match api::connect(&context.places.socket(&data_directory)?) {
+                    match reach(context, &data_directory) {
                         Ok(client) => return Ok(Session { place: Place::Elsewhere(client), runtime }),
-                        Err(error) if since.elapsed() > STARTING => {
-                            tracing::info!(%error, "the running engine cannot be reached");
-                            return Err(CliError::Locked(holder));
-                        }
+                        Err(_) if since.elapsed() > STARTING => return Err(CliError::Locked(holder)),
                         // It may just be starting, or ending: then the lock is free the next time.
                         Err(_) => std::thread::sleep(Duration::from_millis(50)),
                     }
                 }
                 Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Does `work` with an engine and ends the session. Does it again with the next engine when one in another process
+    /// was about to end and has not begun with it.
+    ///
+    /// # Errors
+    /// Those of [`Session::start`] and of `work`.
+    pub fn with<T>(
+        context: &mut Context,
+        counts_ahead: bool,
+        mut work: impl FnMut(&mut Context, &Session) -> Result<T>,
+    ) -> Result<T> {
+        let mut tries = 0;
+        loop {
+            let session = Session::start(context, counts_ahead)?;
+            let is_attached = session.is_attached();
+            let result = work(context, &session);
+            session.end(context);
+            tries += 1;
+            if !matches!(result, Err(CliError::Unavailable(_))) || !is_attached || tries == TRIES {
+                return result;
             }
         }
     }
@@ -63,8 +89,7 @@ impl Session {
     /// When one runs and cannot be reached.
     pub fn attach(context: &Context) -> Result<Option<Session>> {
         let Some(data_directory) = context.places.engine_directory() else { return Ok(None) };
-        let client = api::connect(&context.places.socket(&data_directory)?).map_err(|error| {
-            tracing::info!(%error, "the running engine cannot be reached");
+        let client = reach(context, &data_directory).map_err(|_| {
             let holder = std::fs::read_to_string(data_directory.join("engine.lock")).unwrap_or_default();
             CliError::Locked(holder.trim().to_owned())
         })?;
@@ -95,18 +120,50 @@ impl Session {
         }
     }
 
-    /// Ends the engine in this process and waits for it; leaves one in another process alone.
-    pub fn end(self) {
+    /// Ends the engine in this process when it has done what other commands have asked it for meanwhile; leaves one in
+    /// another process alone.
+    pub fn end(self, context: &Context) {
         match self.place {
-            Place::Here { engine, server: Some(server) } => server.stop(engine),
+            Place::Here { engine, server: Some(mut server) } => {
+                self.runtime.block_on(finish(context, &engine.handle));
+                server.close();
+                // What came while it closed.
+                self.runtime.block_on(finish(context, &engine.handle));
+                server.stop(engine);
+            }
             Place::Here { engine, server: None } => engine.stop(),
             Place::Elsewhere(_) => {}
         }
     }
 }
 
+fn reach(context: &Context, data_directory: &Path) -> Result<Client> {
+    let reached = context.places.socket(data_directory).and_then(|socket| Ok(api::connect(&socket)?));
+    if let Err(CliError::Failed { message, .. }) = &reached {
+        tracing::info!(reason = message, "the running engine cannot be reached");
+    }
+    reached
+}
+
+/// Waits for the runs that others have asked for, unless a signal comes: that cancels them.
+async fn finish(context: &Context, handle: &Handle) {
+    let is_idle = |snapshot: &Snapshot| snapshot.running.is_empty() && snapshot.queued.is_empty();
+    if handle.snapshot().await.is_none_or(|snapshot| is_idle(&snapshot)) {
+        return;
+    }
+    if tokio::time::timeout(UNNOTICED, follow::until_idle(handle)).await.is_ok() {
+        return;
+    }
+    context.out.message("going on until the runs that others have asked for have ended; Ctrl-C cancels them");
+    tokio::select! {
+        () = follow::until_idle(handle) => {}
+        // Whatever came of it, the engine's end cancels what is left.
+        _ = follow::any_signal() => {}
+    }
+}
+
 /// Lets others reach this engine. Without that it works as well, only alone.
-fn serve(context: &Context, engine: &Engine, data_directory: &std::path::Path) -> Option<Server> {
+fn serve(context: &Context, engine: &Engine, data_directory: &Path) -> Option<Server> {
     let served = context
         .places
         .socket(data_directory)
@@ -114,11 +171,9 @@ fn serve(context: &Context, engine: &Engine, data_directory: &std::path::Path) -
     match served {
         Ok(server) => Some(server),
         Err(error) => {
-            let (CliError::Failed { message, .. } | CliError::Usage(message) | CliError::Locked(message)) = error
-            else {
-                return None;
-            };
-            tracing::warn!("no other command can reach this engine: {message}");
+            if let CliError::Failed { message, .. } = error {
+                context.out.message(&format!("no other command can reach this engine: {message}"));
+            }
             None
         }
     }

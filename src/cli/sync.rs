@@ -18,20 +18,21 @@ use crate::wire::ChangeJson;
 /// Runs `sync`.
 pub fn run(context: &mut Context, args: &Sync) -> Result<Verdict> {
     let request = request(context, args)?;
-    let session = Session::start(context, context.out.shows_progress)?;
-    let result = match (args.plan, args.no_wait, session.is_attached()) {
-        (true, ..) => plan(context, &session, request),
-        (false, true, true) => enqueue(context, &session, request),
-        (false, false, true) if !args.cancel_on_interrupt => follow::sync(context, &session, request),
-        (false, no_wait, is_attached) => {
-            if no_wait && !is_attached {
-                context.out.message("no engine is running that could go on with it: waiting for the end");
+    let counts_ahead = context.out.shows_progress;
+    Session::with(context, counts_ahead, |context, session| {
+        let request = request.clone();
+        match (args.plan, args.no_wait, session.is_attached()) {
+            (true, ..) => plan(context, session, request),
+            (false, true, true) => enqueue(context, session, request),
+            (false, false, true) if !args.cancel_on_interrupt => follow::sync(context, session, request),
+            (false, no_wait, is_attached) => {
+                if no_wait && !is_attached {
+                    context.out.message("no engine is running that could go on with it: waiting for the end");
+                }
+                follow::sync_until(context, session, request, Interrupt::Cancels)
             }
-            follow::sync_until(context, &session, request, Interrupt::Cancels)
         }
-    };
-    session.end();
-    result
+    })
 }
 
 /// Hands a sync to the running engine and says which runs it became.
@@ -113,14 +114,19 @@ fn paths_of_days(context: &Context, args: &Sync) -> Result<Vec<RelPath>> {
 }
 
 fn plan(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
-    let plans = match session.send(Command::Sync(Box::new(request)))? {
+    let planned = session.send(Command::Sync(Box::new(request))).map_err(|error| match error {
+        // Someone has cancelled it, and would not want it to begin again.
+        CliError::Unavailable(message) => CliError::failed(message),
+        error => error,
+    });
+    let plans = match planned? {
         Answer::Planned(plans) => plans,
         Answer::Accepted(_) | Answer::Added { .. } | Answer::Done { .. } | Answer::Refused(_) => Vec::new(),
     };
     let mut verdict = Verdict::default();
     for plan in &plans {
         show_plan(context, plan)?;
-        verdict.failed |= plan.run.outcome == Some(Outcome::Failed);
+        verdict.failed |= matches!(plan.run.outcome, Some(Outcome::Failed | Outcome::Cancelled));
         verdict.held |= plan.run.outcome == Some(Outcome::Held);
     }
     Ok(verdict)
@@ -159,7 +165,7 @@ pub fn cancel(context: &mut Context, args: &Cancel) -> Result<Verdict> {
         return Err(CliError::failed("no engine is running: nothing to cancel"));
     };
     let answer = session.send(Command::Cancel { names: args.names.clone(), run: args.run.clone() });
-    session.end();
+    session.end(context);
     match answer? {
         Answer::Done { count: 0 } => Err(CliError::failed("nothing of this runs or waits: nothing to cancel")),
         Answer::Done { count } => {
