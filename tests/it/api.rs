@@ -28,7 +28,8 @@ impl Running {
         let mut command = world.command(&["sync", "busy", "--quiet"]);
         let engine = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let running = Running { world, engine };
-        running.wait("the busy run", || running.state("busy") == "syncing");
+        let is_written = || !running.world.json(&["history", "busy"]).is_empty();
+        running.wait("the busy run", || running.state("busy") == "syncing" && is_written());
         running
     }
 
