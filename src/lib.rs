@@ -16,9 +16,9 @@
 //!
 //! ```text
 //!             cli              composition root: parses, wires, prints, exits
-//!              |
-//!             tui              the screen: speaks Command/Answer/Event, reads the index read-only
-//!              |
+//!            /   \
+//!         api     tui          surfaces: speak Command/Answer/Event, read the index read-only
+//!            \   /
 //!            engine            queue, jobs, clock, threads; owns the writer
 //!      /    |     |     \
 //!  wire  config  index  disk   each owns one piece of the outside world; blind to each other
@@ -26,8 +26,12 @@
 //!            domain            nouns and rules: no I/O, no clock, no threads
 //! ```
 //!
-//! Arrows point down only, and `tests/it/tidy.rs` keeps it so. Rooms still to come: `journal` beside `index`, `api` beside
-//! `tui`, watching in `disk`.
+//! Arrows point down only, and `tests/it/tidy.rs` keeps it so. Rooms still to come: `journal` beside `index`, watching
+//! in `disk`.
+//!
+//! Every engine serves a socket by `api`, whichever command hosts it. A command that finds the data directory taken gets
+//! the same [`engine::Handle`] from `api::client`, and what stands above it does not know the difference. An engine that
+//! was started for one command ends when it has done what others have asked it for meanwhile.
 //!
 //! # The data's way
 //!
@@ -84,6 +88,7 @@
 //! - **ctime and birth time** are stored as distances from mtime and ctime: mostly 0 to 5 bytes instead of 8.
 //! - **A directory's row holds its whole path.** Views are a plain join, a subtree is a range, a move is one update.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod disk;

@@ -1,8 +1,12 @@
 //! The command line as it is written: commands, options, help texts.
 
+mod look;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use look::{Changes, Damage, Digest, FileFormat, Files, Held, History, Problems, Stats, Status, Why};
 
 const EXAMPLES: &str = "Examples:
   watchkeeper ~/photos               add a tree, open the screen, sync it
@@ -42,6 +46,9 @@ pub struct Globals {
     /// The config file [default: $XDG_CONFIG_HOME/watchkeeper/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = "WATCHKEEPER_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
+    /// Where a running engine is reached [default: engine.sock in the data directory]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// Write the log to this file instead of standard error
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
@@ -87,6 +94,9 @@ pub enum Command {
     Stats(Stats),
     /// Numbers for Prometheus, as its text format (for node_exporter's textfile collector)
     Metrics,
+    /// The schedule of a running engine: what comes next; start, stop and change it
+    #[command(subcommand)]
+    Scheduler(Scheduler),
     /// Looks over database, watches, space and clock
     Doctor,
     /// The engine without a screen, in the foreground, for systemd: watches, keeps the schedule
@@ -98,6 +108,21 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Write the manual pages into a directory
     Man { directory: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Scheduler {
+    /// Whether it runs, its settings, and what it will start when
+    Status,
+    /// Let runs start by the schedule
+    Start,
+    /// Let no run start by the schedule; what runs goes on
+    Stop,
+    /// Change settings, like full_every=12h; an empty value goes back to the config's
+    Set {
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -231,12 +256,15 @@ pub struct Sync {
     /// Attach a note to the run
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
-    /// Wait for the end (as it is without a running engine)
+    /// Wait for the end (the default)
     #[arg(long, overrides_with = "no_wait")]
     pub wait: bool,
     /// Return when the run is queued in a running engine
     #[arg(long)]
     pub no_wait: bool,
+    /// Ctrl-C cancels the run in a running engine, too, instead of only looking away
+    #[arg(long)]
+    pub cancel_on_interrupt: bool,
 }
 
 #[derive(Debug, Args)]
@@ -246,127 +274,6 @@ pub struct Cancel {
     /// One run, by number or id
     #[arg(long)]
     pub run: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Status {
-    /// A repository [default: all]
-    pub name: Option<String>,
-    /// One line, and an exit code that says it
-    #[arg(long)]
-    pub check: bool,
-    /// With --check: fail when the last complete look is older
-    #[arg(long, value_name = "26h", requires = "check")]
-    pub max_age: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct History {
-    /// A repository, or a run by number or id
-    #[arg(value_name = "NAME|RUN")]
-    pub what: Option<String>,
-    /// How many runs
-    #[arg(short = 'n', long, default_value_t = 30)]
-    pub limit: u64,
-    #[arg(long)]
-    pub kind: Option<String>,
-    #[arg(long)]
-    pub outcome: Option<String>,
-    /// Only runs that began within this time, or since yesterday, today or a day like 2026-11-01
-    #[arg(long, value_name = "7d")]
-    pub since: Option<String>,
-    /// With a run: what it decided and why
-    #[arg(long)]
-    pub log: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Changes {
-    /// A repository [default: all]
-    pub name: Option<String>,
-    /// Those of one run, by number or id
-    #[arg(long)]
-    pub run: Option<String>,
-    /// Only those found within this time, or since yesterday, today or a day like 2026-11-01
-    #[arg(long, value_name = "1d")]
-    pub since: Option<String>,
-    /// added, edited, touched, moved, replaced, removed, damaged or restored
-    #[arg(long)]
-    pub verdict: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Digest {
-    /// yesterday, today, a length of time like 7d, or a day like 2026-11-01
-    #[arg(long, default_value = "yesterday")]
-    pub since: String,
-}
-
-#[derive(Debug, Args)]
-pub struct Problems {
-    /// A repository [default: all]
-    pub name: Option<String>,
-    /// Closed ones too
-    #[arg(long)]
-    pub all: bool,
-    /// I know of this one: it counts no more until it changes
-    #[arg(long, value_name = "ID")]
-    pub ack: Vec<i64>,
-}
-
-#[derive(Debug, Args)]
-pub struct Damage {
-    /// A repository [default: all]
-    pub name: Option<String>,
-    /// Only these files, or what is below
-    pub paths: Vec<PathBuf>,
-    /// The content that is there now is the right one from now on
-    #[arg(long, requires = "name")]
-    pub accept: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Held {
-    /// A repository [default: all]
-    pub name: Option<String>,
-    /// Look again, and remove from the index what is still gone
-    #[arg(long, conflicts_with = "dismiss")]
-    pub accept: bool,
-    /// Keep the records, and ask again only when more is gone
-    #[arg(long)]
-    pub dismiss: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FileFormat {
-    Table,
-    Json,
-    Sha256sum,
-    Print0,
-}
-
-#[derive(Debug, Args)]
-pub struct Files {
-    pub name: String,
-    /// Only paths that match: a name at any depth, or with / a path
-    pub glob: Option<String>,
-    /// sha256sum: what `sha256sum -c` reads, from the repository's root
-    #[arg(long, value_enum)]
-    pub format: Option<FileFormat>,
-}
-
-#[derive(Debug, Args)]
-pub struct Why {
-    pub name: String,
-    pub path: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct Stats {
-    /// A repository [default: all]
-    pub name: Option<String>,
-    #[arg(long, default_value = "30d")]
-    pub since: String,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

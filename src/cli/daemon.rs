@@ -29,6 +29,10 @@ const COUNT_UP_EVERY: Duration = Duration::from_secs(60);
 /// Runs the command until a signal ends it.
 pub fn run(context: &Context) -> Result<Verdict> {
     let session = Session::start_resident(context)?;
+    if session.is_attached() {
+        let holder = std::fs::read_to_string(context.places.make_data_directory()?.join("engine.lock"));
+        return Err(CliError::Locked(holder.unwrap_or_default().trim().to_owned()));
+    }
     let directory = context.places.make_data_directory()?;
     let shown = show(directory.as_os_str().as_encoded_bytes());
     tracing::info!("watchkeeper {} has started, data directory {shown}", env!("CARGO_PKG_VERSION"));
@@ -40,7 +44,7 @@ pub fn run(context: &Context) -> Result<Verdict> {
             "a run did not stop within {seconds} s; it will be closed as interrupted"
         )));
     }
-    if !session.end() {
+    if !session.end(context) {
         return Err(CliError::failed("the engine has ended by itself; this is a bug, and the log says where"));
     }
     tracing::info!("watchkeeper has stopped");

@@ -8,6 +8,7 @@ use super::exit::{Result, Verdict};
 use super::history::since;
 use super::output::Output;
 use super::status;
+use crate::api::Standing;
 use crate::domain::amount::{bytes, count, plural};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{Damage, DirectoryChanges, IndexStatus, Run};
@@ -29,7 +30,7 @@ pub fn run(context: &mut Context, args: &Digest) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let mut quiet = (0, 0);
     let mut parts = Vec::new();
-    for (repository, state) in statuses {
+    for Standing { status: repository, state, .. } in statuses {
         let found = status::verdict_of(&repository, state);
         verdict = verdict.and(found);
         // There is no status without an index.

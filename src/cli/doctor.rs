@@ -156,7 +156,7 @@ fn look_at_machine(context: &Context, checks: &mut Vec<Check>) {
     let is_sane = now.0 > 1_700_000_000_000;
     let state = if is_sane { State::Ok } else { State::Warn };
     checks.push(check("clock", state, now.rfc3339(), json!(now.rfc3339())));
-    let has_engine = context.places.has_engine();
+    let has_engine = context.places.engine_directory().is_some();
     let message = if has_engine { "one is running" } else { "none is running" };
     checks.push(check("engine", State::Ok, message, json!(has_engine)));
 }

@@ -1,5 +1,6 @@
 //! Exit codes and the errors that lead to them, in one place.
 
+use crate::api::ApiError;
 use crate::engine::protocol::Refusal;
 use crate::engine::{EngineError, LockError};
 use crate::index::IndexError;
@@ -46,6 +47,8 @@ pub enum CliError {
     NobodyReads,
     Usage(String),
     Locked(String),
+    /// The engine was about to end and has not begun with it.
+    Unavailable(String),
     Failed {
         message: String,
         hint: Option<String>,
@@ -60,7 +63,7 @@ impl CliError {
     pub fn code(&self) -> u8 {
         match self {
             CliError::NobodyReads => 0,
-            CliError::Failed { .. } => 1,
+            CliError::Unavailable(_) | CliError::Failed { .. } => 1,
             CliError::Usage(_) => 2,
             CliError::Locked(_) => 6,
         }
@@ -93,8 +96,16 @@ impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> CliError {
         match refusal.code {
             "usage" => CliError::Usage(refusal.message),
+            "unavailable" => CliError::Unavailable(refusal.message),
             _ => CliError::Failed { message: refusal.message, hint: refusal.hint },
         }
+    }
+}
+
+impl From<ApiError> for CliError {
+    fn from(error: ApiError) -> CliError {
+        let hint = matches!(error, ApiError::TooLong(_)).then(|| "give a shorter --socket or --data-dir".to_owned());
+        CliError::Failed { message: error.to_string(), hint }
     }
 }
 

@@ -94,10 +94,9 @@ pub fn change_line(out: &mut Output, stored: &StoredChange) -> Result<()> {
 /// Runs `problems`.
 pub fn problems(context: &mut Context, args: &Problems) -> Result<Verdict> {
     if !args.ack.is_empty() {
-        let session = Session::start(context, false)?;
-        let answer = session.send(Command::AcknowledgeProblems { problem_ids: args.ack.clone() });
-        session.end();
-        answer?;
+        Session::with(context, false, |_, session| {
+            session.send(Command::AcknowledgeProblems { problem_ids: args.ack.clone() })
+        })?;
         context.out.message(&format!("{} acknowledged", plural(args.ack.len() as u64, "problem", "problems")));
         return Ok(Verdict::default());
     }
@@ -154,10 +153,9 @@ pub fn damage(context: &mut Context, args: &Damage) -> Result<Verdict> {
         args.paths.iter().map(|path| RelPath::parse(path.as_os_str().as_bytes())).collect();
     let paths = paths.map_err(|error| CliError::Usage(error.to_string()))?;
     if let Some(name) = args.name.as_ref().filter(|_| args.accept) {
-        let session = Session::start(context, false)?;
-        let answer = session.send(Command::AcceptDamage { name: name.clone(), paths });
-        session.end();
-        let accepted = match answer? {
+        let accepted = match Session::with(context, false, |_, session| {
+            session.send(Command::AcceptDamage { name: name.clone(), paths: paths.clone() })
+        })? {
             Answer::Done { count } => count,
             _ => 0,
         };
@@ -198,10 +196,9 @@ pub fn damage(context: &mut Context, args: &Damage) -> Result<Verdict> {
 pub fn held(context: &mut Context, args: &Held) -> Result<Verdict> {
     let names: Vec<String> = args.name.iter().cloned().collect();
     if args.dismiss {
-        let session = Session::start(context, false)?;
-        let answer = session.send(Command::DismissHeld { names });
-        session.end();
-        let dismissed = match answer? {
+        let dismissed = match Session::with(context, false, |_, session| {
+            session.send(Command::DismissHeld { names: names.clone() })
+        })? {
             Answer::Done { count } => count,
             _ => 0,
         };
@@ -244,10 +241,8 @@ fn accept_held(context: &mut Context, mut names: Vec<String>) -> Result<Verdict>
         }
     }
     let request = SyncRequest { accept_removals: true, ..SyncRequest::new(names, Kind::Cleanup, Trigger::User) };
-    let session = Session::start(context, context.out.shows_progress)?;
-    let result = follow::sync(context, &session, request);
-    session.end();
-    result
+    let counts_ahead = context.out.shows_progress;
+    Session::with(context, counts_ahead, |context, session| follow::sync(context, session, request.clone()))
 }
 
 /// Prints what is held, grouped by directory.

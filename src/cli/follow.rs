@@ -11,18 +11,37 @@ use super::output::{Tone, progress_target};
 use super::session::Session;
 use crate::domain::amount::{bytes, count, plural, took};
 use crate::domain::report::Run;
-use crate::domain::run::Outcome;
+use crate::domain::run::{Kind, Outcome};
 use crate::domain::show::show;
-use crate::engine::Subscription;
 use crate::engine::protocol::{Answer, Command, Event, QueuedRun, RunProgress, SyncRequest};
+use crate::engine::{Handle, Subscription};
 use crate::wire::RunJson;
 
 /// Signal numbers of POSIX.
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
-/// Sends a sync and follows its runs to their end.
+/// Sends a sync and follows its runs to their end. A signal cancels them; in an engine that runs elsewhere they go on.
 pub fn sync(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
+    let interrupt = if session.is_attached() { Interrupt::Detaches } else { Interrupt::Cancels };
+    sync_until(context, session, request, interrupt)
+}
+
+/// What a signal does to the runs that are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    Cancels,
+    /// They go on, in an engine that does not end with this command.
+    Detaches,
+}
+
+/// As [`sync`], for who knows what a signal is to do.
+pub fn sync_until(
+    context: &mut Context,
+    session: &Session,
+    request: SyncRequest,
+    interrupt: Interrupt,
+) -> Result<Verdict> {
     session.runtime.block_on(async {
         let mut events = session.handle().subscribe();
         // The snapshot comes first; from then on nothing is missed.
@@ -32,7 +51,7 @@ pub fn sync(context: &mut Context, session: &Session, request: SyncRequest) -> R
             Answer::Refused(refusal) => return Err(refusal.into()),
             Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) => return Ok(Verdict::default()),
         };
-        let mut follower = Follower::new(context, runs);
+        let mut follower = Follower::new(context, runs, interrupt);
         follower.follow(session, &mut events).await
     })
 }
@@ -42,12 +61,13 @@ struct Follower<'a> {
     waiting: Vec<QueuedRun>,
     bars: Bars,
     verdict: Verdict,
+    interrupt: Interrupt,
 }
 
 impl Follower<'_> {
-    fn new(context: &mut Context, waiting: Vec<QueuedRun>) -> Follower<'_> {
+    fn new(context: &mut Context, waiting: Vec<QueuedRun>, interrupt: Interrupt) -> Follower<'_> {
         let bars = Bars::new(context.out.shows_progress);
-        Follower { context, waiting, bars, verdict: Verdict::default() }
+        Follower { context, waiting, bars, verdict: Verdict::default(), interrupt }
     }
 
     async fn follow(&mut self, session: &Session, events: &mut Subscription) -> Result<Verdict> {
@@ -71,15 +91,36 @@ impl Follower<'_> {
                 return Ok(self.verdict);
             }
             self.verdict.signal = Some(caught);
+            if self.interrupt == Interrupt::Detaches {
+                self.bars.clear();
+                self.context.out.message("the sync goes on in the running engine; `watchkeeper cancel` ends it");
+                return Ok(self.verdict);
+            }
             self.context.out.message("cancelling; what was committed stays");
-            // Sent beside the loop: the answer comes while events go on.
-            let handle = session.handle().clone();
-            tokio::spawn(async move {
-                let _answer = handle.send(Command::Cancel { names: Vec::new(), run: None }).await;
-            });
+            self.cancel(session);
         }
         self.bars.clear();
         Ok(self.verdict)
+    }
+
+    /// Cancels all that this engine does, as it ends; in a foreign one what nobody else had asked for before.
+    fn cancel(&mut self, session: &Session) {
+        let everything = Command::Cancel { names: Vec::new(), run: None };
+        let one = |run: &QueuedRun| Command::Cancel { names: Vec::new(), run: Some(run.run_id.clone()) };
+        let commands: Vec<Command> = match session.is_attached() {
+            false => vec![everything],
+            true => {
+                self.waiting.retain(|run| !run.joined);
+                self.waiting.iter().map(one).collect()
+            }
+        };
+        // Sent beside the loop: the answers come while events go on.
+        let handle = session.handle().clone();
+        tokio::spawn(async move {
+            for command in commands {
+                let _answer = handle.send(command).await;
+            }
+        });
     }
 
     fn hear(&mut self, event: Event) -> Result<()> {
@@ -106,18 +147,34 @@ impl Follower<'_> {
                 };
                 let ended: Vec<String> = self.waiting.iter().map(|run| run.run_id.clone()).collect();
                 for run_id in ended.into_iter().filter(|id| !goes_on(id)) {
-                    self.forget(&run_id);
-                    match self.context.places.existing_reader()?.run(&run_id) {
-                        Ok(run) => self.finished(&run)?,
-                        // Cancelled before it began: it has no row.
-                        Err(_) => self.verdict.failed |= self.verdict.signal.is_none(),
-                    }
+                    self.look_up(&run_id)?;
                 }
             }
-            Event::Ended => self.waiting.clear(),
+            Event::Ended => {
+                if !self.waiting.is_empty() {
+                    self.context.out.message("the engine has ended before the sync");
+                }
+                for run in self.waiting.clone() {
+                    self.look_up(&run.run_id)?;
+                }
+            }
             Event::RunQueued(_) | Event::RunStarted(_) | Event::Live(_) | Event::Changed => {}
         }
         Ok(())
+    }
+
+    /// Reads in the index how a run ended whose end was not told.
+    fn look_up(&mut self, run_id: &str) -> Result<()> {
+        self.forget(run_id);
+        self.bars.remove(run_id);
+        match self.context.places.existing_reader()?.run(run_id) {
+            Ok(run) if run.outcome.is_some() => self.finished(&run),
+            // Cancelled before it began, or cut off: it has no row, or one without an end.
+            Ok(_) | Err(_) => {
+                self.verdict.failed |= self.verdict.signal.is_none();
+                Ok(())
+            }
+        }
     }
 
     fn forget(&mut self, run_id: &str) -> bool {
@@ -157,6 +214,43 @@ impl Follower<'_> {
 async fn caught(signal: &mut Signal, number: u8) -> u8 {
     signal.recv().await;
     number
+}
+
+/// Waits for the first signal that asks to end.
+///
+/// # Errors
+/// When signals cannot be caught.
+pub async fn any_signal() -> Result<u8> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(tokio::select! {
+        number = caught(&mut interrupt, SIGINT) => number,
+        number = caught(&mut terminate, SIGTERM) => number,
+    })
+}
+
+/// Waits until an engine has nothing that waits or runs, or has ended.
+pub async fn until_idle(handle: &Handle) {
+    let mut events = handle.subscribe();
+    let mut busy: Vec<String> = Vec::new();
+    loop {
+        match events.next().await {
+            Event::Snapshot(snapshot) => {
+                // A realtime run mostly waits; what the watcher has found is looked at when the next engine starts.
+                let is_work = |run: &RunProgress| run.kind != Kind::Realtime;
+                busy = snapshot.running.into_iter().filter(is_work).map(|run| run.run_id).collect();
+                busy.extend(snapshot.queued.into_iter().map(|run| run.run_id));
+            }
+            Event::RunFinished(run) => busy.retain(|known| *known != run.run_id),
+            Event::RunLost { run_id, .. } => busy.retain(|known| *known != run_id),
+            Event::RunQueued(run) => busy.push(run.run_id),
+            Event::Ended => busy.clear(),
+            Event::RunStarted(_) | Event::Progress(_) | Event::Live(_) | Event::Changed => continue,
+        }
+        if busy.is_empty() {
+            return;
+        }
+    }
 }
 
 /// Returns the tone in which an outcome is shown.

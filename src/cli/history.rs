@@ -43,6 +43,7 @@ pub fn run(context: &mut Context, args: &History) -> Result<Verdict> {
         kind,
         outcome,
         since: args.since.as_deref().map(since).transpose()?,
+        before: None,
         limit: Some(args.limit),
     })?;
     if context.out.json {

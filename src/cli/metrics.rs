@@ -13,6 +13,7 @@ pub fn run(context: &mut Context) -> Result<Verdict> {
         Some(reader) => reader.stats(None, Timestamp(i64::MIN))?,
         None => Vec::new(),
     };
+    let statuses: Vec<_> = statuses.into_iter().map(|standing| (standing.status, standing.state)).collect();
     context.out.raw(metrics_text(&statuses, &history).as_bytes())?;
     Ok(Verdict::default())
 }

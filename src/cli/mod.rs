@@ -15,6 +15,7 @@ mod open;
 mod output;
 mod places;
 mod repo;
+mod scheduler;
 mod session;
 mod stats;
 mod status;
@@ -80,6 +81,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Stats(stats) => stats::run(context, &stats),
         Command::Digest(digest) => digest::run(context, &digest),
         Command::Metrics => metrics::run(context),
+        Command::Scheduler(command) => scheduler::run(context, command),
         Command::Doctor => doctor::run(context),
         Command::Daemon => daemon::run(context),
         Command::Config(command) => config(context, command),
@@ -162,7 +164,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn report(error: &CliError) {
     match error {
         CliError::NobodyReads => {}
-        CliError::Usage(message) => output::error(message, None),
+        CliError::Usage(message) | CliError::Unavailable(message) => output::error(message, None),
         CliError::Locked(holder) => output::error(
             &format!("another watchkeeper has this data directory and cannot be reached: {holder}"),
             Some("end it, or wait until it has ended; or use another --data-dir"),

@@ -11,7 +11,7 @@ use super::session::Session;
 use crate::config;
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
-use crate::engine::protocol::{AddRepository, Answer, Command, Event, SyncRequest};
+use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
 use crate::tui::{self, Exit};
 
 /// Runs the program without a command.
@@ -24,13 +24,16 @@ pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
         let path = canonical(directory)?;
         confirm_large_place(&path, false)?;
     }
-    let session = Session::start(context, has_screen || context.out.shows_progress)?;
+    let session = match has_screen {
+        true => Session::start_resident(context)?,
+        false => Session::start(context, context.out.shows_progress)?,
+    };
     let result = match add_all(&session, directories) {
         Ok(names) if has_screen => screen(context, &session, names),
         Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
         Err(error) => Err(error),
     };
-    session.end();
+    session.end(context);
     result
 }
 
@@ -62,21 +65,29 @@ fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Resul
         index_path: context.places.make_data_directory()?.join("index.db"),
         theme: theme_of(config.ui.theme),
         ascii: config.ui.ascii,
-        hosts_engine: true,
+        hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
     match shown.map_err(|error| CliError::failed(error.to_string()))? {
-        Exit::Quit | Exit::QuitWhileRunning { cancel: true } => Ok(Verdict::default()),
+        Exit::Quit => Ok(Verdict::default()),
+        Exit::QuitWhileRunning { cancel: true } => {
+            session.runtime.block_on(cancel_all(session));
+            Ok(Verdict::default())
+        }
         Exit::QuitWhileRunning { cancel: false } => {
             context.out.message("going on without the screen until the runs have ended; Ctrl-C cancels them");
             session.runtime.block_on(wait_for_end(session))
         }
-        // Not a word: there is no terminal any more.
+        // Not a word: there is no terminal any more. A foreign engine needs nobody to wait for it.
+        Exit::HungUp if session.is_attached() => Ok(Verdict { signal: Some(1), ..Verdict::default() }),
         Exit::HungUp => {
             session.runtime.block_on(wait_for_end(session))?;
             Ok(Verdict { signal: Some(1), ..Verdict::default() })
         }
-        Exit::Ended { signal } => Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() }),
+        Exit::Ended { signal } => {
+            session.runtime.block_on(cancel_all(session));
+            Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() })
+        }
     }
 }
 
@@ -93,31 +104,21 @@ fn theme_of(chosen: config::Theme) -> tui::Theme {
     }
 }
 
-/// Waits until nothing waits or runs, or someone presses Ctrl-C.
+/// Waits until nothing waits or runs, or a signal comes.
 async fn wait_for_end(session: &Session) -> Result<Verdict> {
-    let mut events = session.handle().subscribe();
-    let mut busy: Vec<String> = Vec::new();
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event,
-            interrupt = tokio::signal::ctrl_c() => {
-                interrupt?;
-                return Ok(Verdict { signal: Some(2), ..Verdict::default() });
-            }
-        };
-        match event {
-            Event::Snapshot(snapshot) => {
-                busy = snapshot.running.into_iter().map(|run| run.run_id).collect();
-                busy.extend(snapshot.queued.into_iter().map(|run| run.run_id));
-            }
-            Event::RunFinished(run) => busy.retain(|known| *known != run.run_id),
-            Event::RunLost { run_id, .. } => busy.retain(|known| *known != run_id),
-            Event::RunQueued(run) => busy.push(run.run_id),
-            Event::Ended => busy.clear(),
-            Event::RunStarted(_) | Event::Progress(_) | Event::Live(_) | Event::Changed => continue,
+    tokio::select! {
+        () = follow::until_idle(session.handle()) => Ok(Verdict::default()),
+        signal = follow::any_signal() => {
+            cancel_all(session).await;
+            Ok(Verdict { signal: Some(signal?), ..Verdict::default() })
         }
-        if busy.is_empty() {
-            return Ok(Verdict::default());
-        }
+    }
+}
+
+/// Cancels everything in an engine that ends with this process.
+async fn cancel_all(session: &Session) {
+    if !session.is_attached() {
+        // Refused only when it has ended already.
+        let _answer = session.handle().send(Command::Cancel { names: Vec::new(), run: None }).await;
     }
 }

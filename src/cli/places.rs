@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::Globals;
 use super::exit::{CliError, Result};
+use crate::api;
 use crate::config::Config;
 use crate::index::Reader;
 
@@ -15,6 +16,7 @@ pub struct Places {
     /// As given; may not exist yet.
     data_directory: PathBuf,
     pub config_file: PathBuf,
+    socket: Option<PathBuf>,
 }
 
 impl Places {
@@ -37,7 +39,8 @@ impl Places {
             Some(given) => given.clone(),
             None => below_home("XDG_CONFIG_HOME", ".config")?.join("watchkeeper/config.toml"),
         };
-        Ok(Places { data_directory: std::path::absolute(data_directory)?, config_file })
+        let socket = globals.socket.as_deref().map(std::path::absolute).transpose()?;
+        Ok(Places { data_directory: std::path::absolute(data_directory)?, config_file, socket })
     }
 
     /// Reads the config; a wrong one stops everything.
@@ -83,6 +86,18 @@ impl Places {
         }
     }
 
+    /// Returns where the engine of a data directory is reached.
+    ///
+    /// # Errors
+    /// When a socket cannot have that path, and there is no other place.
+    pub fn socket(&self, data_directory: &Path) -> Result<PathBuf> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        Ok(api::socket_path(data_directory, runtime.as_deref())?)
+    }
+
     /// Opens the index for reading; `None` when there is none yet.
     pub fn reader(&self) -> Result<Option<Reader>> {
         match self.data_directory()? {
@@ -102,8 +117,8 @@ impl Places {
         })
     }
 
-    /// Tells whether an engine has this data directory now.
-    pub fn has_engine(&self) -> bool {
-        self.data_directory().ok().flatten().is_some_and(|directory| crate::engine::is_running(&directory))
+    /// Returns the data directory if an engine has it now.
+    pub fn engine_directory(&self) -> Option<PathBuf> {
+        self.data_directory().ok().flatten().filter(|directory| crate::engine::is_running(directory))
     }
 }

@@ -38,10 +38,7 @@ pub fn run(context: &mut Context, command: Repo) -> Result<Verdict> {
 }
 
 fn tell(context: &mut Context, command: Command, said: &str) -> Result<Verdict> {
-    let session = Session::start(context, false)?;
-    let answer = session.send(command);
-    session.end();
-    answer?;
+    Session::with(context, false, |_, session| session.send(command.clone()))?;
     context.out.message(said);
     Ok(Verdict::default())
 }
@@ -74,24 +71,29 @@ fn add(context: &mut Context, args: &RepoAdd) -> Result<Verdict> {
     let path = std::fs::canonicalize(&args.path)
         .map_err(|error| CliError::failed(format!("{}: {error}", show(args.path.as_os_str().as_encoded_bytes()))))?;
     confirm_large_place(&path, args.yes)?;
-    let session = Session::start(context, context.out.shows_progress)?;
-    let result = add_and_sync(context, &session, args, path, settings);
-    session.end();
-    result
+    let add = AddRepository { path, name: args.name.clone(), settings, if_not_exists: args.if_not_exists };
+    let mut added = None;
+    let counts_ahead = context.out.shows_progress;
+    Session::with(context, counts_ahead, |context, session| {
+        // Done once, also when the engine that was to sync it went away.
+        let name = match added.take() {
+            Some(name) => name,
+            None => add_one(context, session, args, &add)?,
+        };
+        added = Some(name.clone());
+        if args.no_sync {
+            return Ok(Verdict::default());
+        }
+        follow::sync(context, session, SyncRequest::new(vec![name], Kind::Full, Trigger::Startup))
+    })
 }
 
-fn add_and_sync(
-    context: &mut Context,
-    session: &Session,
-    args: &RepoAdd,
-    path: std::path::PathBuf,
-    settings: Settings,
-) -> Result<Verdict> {
+/// Says how large it is and adds it; returns its name.
+fn add_one(context: &mut Context, session: &Session, args: &RepoAdd, add: &AddRepository) -> Result<String> {
     let data_directory = context.places.make_data_directory()?;
-    let estimate = estimate(&path, &data_directory, &settings).map_err(CliError::failed)?;
-    say_estimate(context, &path, &estimate);
-    let add = AddRepository { path, name: args.name.clone(), settings, if_not_exists: args.if_not_exists };
-    let (name, is_new) = match session.send(Command::AddRepository(add))? {
+    let estimate = estimate(&add.path, &data_directory, &add.settings).map_err(CliError::failed)?;
+    say_estimate(context, &add.path, &estimate);
+    let (name, is_new) = match session.send(Command::AddRepository(add.clone()))? {
         Answer::Added { name, is_new } => (name, is_new),
         _ => return Err(CliError::failed("the engine gave an unexpected answer; this is a bug")),
     };
@@ -100,10 +102,7 @@ fn add_and_sync(
         context.out.object(&RepositoryJson::from(&reader.repository(&name)?))?;
     }
     context.out.message(&format!("{name}: {}", if is_new { "added" } else { "is there already" }));
-    if args.no_sync {
-        return Ok(Verdict::default());
-    }
-    follow::sync(context, session, SyncRequest::new(vec![name], Kind::Full, Trigger::Startup))
+    Ok(name)
 }
 
 fn say_estimate(context: &Context, path: &Path, estimate: &Estimate) {

@@ -1,16 +1,22 @@
 //! `status`: how each repository is doing, as a table, as JSON, or as one line with an exit code.
 
+use std::path::PathBuf;
+
 use super::Context;
 use super::args::Status;
 use super::exit::{CliError, Result, Verdict};
 use super::output::{Cell, Tone};
+use crate::api::{self, Standing, Told};
 use crate::domain::amount::{age, bytes, count, parse_duration, plural};
+use crate::domain::moment::Timestamp;
 use crate::domain::report::IndexStatus;
 use crate::domain::repository::State;
 use crate::domain::run::Outcome;
-use crate::domain::status::{Engine, state_of};
+use crate::domain::status::WatchMode;
 use crate::engine;
-use crate::wire::{StatusExtra, StatusJson};
+
+/// A time of day names no day: older than this it is told how long ago it was.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Runs `status`.
 pub fn run(context: &mut Context, args: &Status) -> Result<Verdict> {
@@ -22,38 +28,35 @@ pub fn run(context: &mut Context, args: &Status) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-/// Returns the status of one repository or of all, with its state.
-pub fn read(context: &Context, name: Option<&str>) -> Result<Vec<(IndexStatus, State)>> {
+/// Returns how one repository or all of them stand.
+pub fn read(context: &Context, name: Option<&str>) -> Result<Vec<Standing>> {
     let Some(reader) = context.places.reader()? else {
         return match name {
             Some(_) => Err(context.places.existing_reader().err().unwrap_or(CliError::NobodyReads)),
             None => Ok(Vec::new()),
         };
     };
+    // Without an answer the index still says what it knows.
+    let ask = |directory: PathBuf| context.places.socket(&directory).and_then(|socket| Ok(api::snapshot(&socket)?));
+    let snapshot = context.places.engine_directory().map(ask);
+    let told = match &snapshot {
+        None => Told::Nothing,
+        Some(Err(_)) => Told::Silence,
+        Some(Ok(snapshot)) => Told::All(snapshot),
+    };
+    // Read last: a run that ended before the engine was asked is in it.
     let statuses = match name {
         Some(name) => vec![reader.status(reader.repository(name)?)?],
         None => reader.statuses()?,
     };
-    let has_engine = context.places.has_engine();
-    let with_state = |status: IndexStatus| {
-        let runs = has_engine && status.last_run.as_ref().is_some_and(|run| run.outcome.is_none());
-        let engine = match (runs, has_engine) {
-            (true, _) => Engine::Working,
-            (false, true) => Engine::Idle,
-            (false, false) => Engine::Absent,
-        };
-        let state = state_of(&status, engine);
-        (status, state)
-    };
-    Ok(statuses.into_iter().map(with_state).collect())
+    Ok(statuses.into_iter().map(|status| Standing::new(status, told)).collect())
 }
 
 /// Prints the table or the objects.
-pub fn show(context: &mut Context, statuses: &[(IndexStatus, State)]) -> Result<()> {
+pub fn show(context: &mut Context, statuses: &[Standing]) -> Result<()> {
     if context.out.json {
-        for (status, state) in statuses {
-            let extra = StatusExtra { state: *state, watching: false, watch_mode: "off", pending_hints: 0 };
-            context.out.object(&StatusJson::new(status, extra))?;
+        for standing in statuses {
+            context.out.object(&standing.json())?;
         }
         return Ok(());
     }
@@ -64,12 +67,15 @@ pub fn show(context: &mut Context, statuses: &[(IndexStatus, State)]) -> Result<
     let now = engine::now();
     let rows: Vec<Vec<Cell>> = statuses
         .iter()
-        .map(|(status, state)| {
+        .map(|standing| {
+            let (status, state) = (&standing.status, standing.state);
             let repository = &status.repository;
             vec![
-                Cell::toned(tone_of(*state), format!("{} {}", glyph(*state), word(*state))),
+                Cell::toned(tone_of(state), format!("{} {}", glyph(state), word(state))),
                 Cell::toned(Tone::Bold, repository.name.clone()),
-                repository.seen_at.map_or("never".to_owned(), |at| age(now.since_ms(at))).into(),
+                as_of(standing, now).into(),
+                watching(standing),
+                some(i64::try_from(standing.live().pending_hints).unwrap_or(i64::MAX)),
                 count(repository.total_files.max(0) as u64).into(),
                 bytes(repository.total_bytes.max(0) as u64).into(),
                 some(status.open_problems),
@@ -79,8 +85,42 @@ pub fn show(context: &mut Context, statuses: &[(IndexStatus, State)]) -> Result<
             ]
         })
         .collect();
-    let columns = ["state", "repository", "as of>", "files>", "size>", "problems>", "held>", "damaged>", "last run"];
-    context.out.table(&columns, &rows)
+    let columns = [
+        "state",
+        "repository",
+        "as of>",
+        "watching",
+        "pending>",
+        "files>",
+        "size>",
+        "problems>",
+        "held>",
+        "damaged>",
+        "last run",
+    ];
+    context.out.table(&columns, &rows)?;
+    for standing in statuses {
+        if let Some(reason) = &standing.live().behind {
+            context.out.message(&format!("{}: {reason}", standing.status.repository.name));
+        }
+    }
+    Ok(())
+}
+
+/// As of when the index is true: a time of day while a watcher proves it, else how long ago.
+fn as_of(standing: &Standing, now: Timestamp) -> String {
+    match (standing.live().true_as_of, standing.true_as_of()) {
+        (Some(proven), _) if now.since_ms(proven) < DAY_MS => proven.local_time(),
+        (_, Some(at)) => age(now.since_ms(at)),
+        (_, None) => "never".to_owned(),
+    }
+}
+
+fn watching(standing: &Standing) -> Cell {
+    match standing.live().watch_mode {
+        WatchMode::Off => Cell::toned(Tone::Dim, "-"),
+        mode => mode.as_str().into(),
+    }
 }
 
 fn some(amount: i64) -> Cell {
@@ -139,17 +179,18 @@ fn is_down(state: State) -> bool {
     matches!(state, State::Failed | State::Missing)
 }
 
-fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]) -> Result<Verdict> {
+fn check(context: &mut Context, args: &Status, statuses: &[Standing]) -> Result<Verdict> {
     let max_age = args.max_age.as_deref().map(parse_duration).transpose().map_err(CliError::Usage)?;
     let now = engine::now();
     let mut verdict = Verdict::default();
     let mut news = Vec::new();
-    for (status, state) in statuses {
+    for standing in statuses {
+        let (status, state) = (&standing.status, standing.state);
         let repository = &status.repository;
-        let found = verdict_of(status, *state);
+        let found = verdict_of(status, state);
         verdict = verdict.and(found);
         let mut say = |what: String| news.push(format!("{}: {what}", repository.name));
-        if is_down(*state) {
+        if is_down(state) {
             let message = status.last_run.as_ref().and_then(|run| run.error_message.as_deref()).unwrap_or("");
             say(format!("{} ({message})", state.as_str()));
         }
@@ -162,9 +203,9 @@ fn check(context: &mut Context, args: &Status, statuses: &[(IndexStatus, State)]
         if found.problems {
             say(plural(status.new_problems as u64, "new problem", "new problems"));
         }
-        let since_ms = repository.seen_at.map(|at| now.since_ms(at));
+        let since_ms = standing.true_as_of().map(|at| now.since_ms(at));
         let is_paused = repository.paused_at.is_some();
-        if found.failed && !is_down(*state) && max_age.is_none() {
+        if found.failed && !is_down(state) && max_age.is_none() {
             say("never listed to its end".to_owned());
         }
         let is_over = |limit: std::time::Duration| {

@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::Context;
 use super::args::{Cancel, KindChoice, Sync};
 use super::exit::{CliError, Result, Verdict};
-use super::follow;
+use super::follow::{self, Interrupt};
 use super::session::Session;
+use crate::api::QueuedJson;
 use crate::domain::amount::{parse_bytes, parse_duration, plural};
 use crate::domain::date_pattern::days;
 use crate::domain::path::RelPath;
@@ -17,16 +18,37 @@ use crate::wire::ChangeJson;
 /// Runs `sync`.
 pub fn run(context: &mut Context, args: &Sync) -> Result<Verdict> {
     let request = request(context, args)?;
-    let session = Session::start(context, context.out.shows_progress)?;
-    if args.no_wait {
-        context.out.message("no engine is running that could go on with it: waiting for the end");
-    }
-    let result = match args.plan {
-        true => plan(context, &session, request),
-        false => follow::sync(context, &session, request),
+    let counts_ahead = context.out.shows_progress;
+    Session::with(context, counts_ahead, |context, session| {
+        let request = request.clone();
+        match (args.plan, args.no_wait, session.is_attached()) {
+            (true, ..) => plan(context, session, request),
+            (false, true, true) => enqueue(context, session, request),
+            (false, false, true) if !args.cancel_on_interrupt => follow::sync(context, session, request),
+            (false, no_wait, is_attached) => {
+                if no_wait && !is_attached {
+                    context.out.message("no engine is running that could go on with it: waiting for the end");
+                }
+                follow::sync_until(context, session, request, Interrupt::Cancels)
+            }
+        }
+    })
+}
+
+/// Hands a sync to the running engine and says which runs it became.
+fn enqueue(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
+    let Answer::Accepted(runs) = session.send(Command::Sync(Box::new(request)))? else {
+        return Err(CliError::failed("the engine gave an unexpected answer; this is a bug"));
     };
-    session.end();
-    result
+    for run in &runs {
+        if context.out.json {
+            context.out.object(&QueuedJson::from(run))?;
+            continue;
+        }
+        let how = if run.joined { "joined one that was asked for before" } else { "queued" };
+        context.out.line(&format!("{}: {} sync {how}, run {}", run.repository, run.kind.as_str(), run.run_id))?;
+    }
+    Ok(Verdict::default())
 }
 
 fn request(context: &Context, args: &Sync) -> Result<SyncRequest> {
@@ -92,14 +114,19 @@ fn paths_of_days(context: &Context, args: &Sync) -> Result<Vec<RelPath>> {
 }
 
 fn plan(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
-    let plans = match session.send(Command::Sync(Box::new(request)))? {
+    let planned = session.send(Command::Sync(Box::new(request))).map_err(|error| match error {
+        // Someone has cancelled it, and would not want it to begin again.
+        CliError::Unavailable(message) => CliError::failed(message),
+        error => error,
+    });
+    let plans = match planned? {
         Answer::Planned(plans) => plans,
         Answer::Accepted(_) | Answer::Added { .. } | Answer::Done { .. } | Answer::Refused(_) => Vec::new(),
     };
     let mut verdict = Verdict::default();
     for plan in &plans {
         show_plan(context, plan)?;
-        verdict.failed |= plan.run.outcome == Some(Outcome::Failed);
+        verdict.failed |= matches!(plan.run.outcome, Some(Outcome::Failed | Outcome::Cancelled));
         verdict.held |= plan.run.outcome == Some(Outcome::Held);
     }
     Ok(verdict)
@@ -132,13 +159,19 @@ fn show_plan(context: &mut Context, plan: &Plan) -> Result<()> {
 /// Runs `cancel`.
 ///
 /// # Errors
-/// When an engine runs, as this program cannot reach it yet; or when none runs, as then nothing is to be cancelled.
+/// When nothing runs or waits that could be cancelled, or the running engine cannot be reached.
 pub fn cancel(context: &mut Context, args: &Cancel) -> Result<Verdict> {
-    let session = Session::start(context, false)?;
+    let Some(session) = Session::attach(context)? else {
+        return Err(CliError::failed("no engine is running: nothing to cancel"));
+    };
     let answer = session.send(Command::Cancel { names: args.names.clone(), run: args.run.clone() });
-    session.end();
+    session.end(context);
     match answer? {
-        Answer::Done { count: 0 } => Err(CliError::failed("no engine is running: nothing to cancel")),
+        Answer::Done { count: 0 } => Err(CliError::failed("nothing of this runs or waits: nothing to cancel")),
+        Answer::Done { count } => {
+            context.out.message(&format!("{} cancelled; what was committed stays", plural(count, "run", "runs")));
+            Ok(Verdict::default())
+        }
         _ => Ok(Verdict::default()),
     }
 }

@@ -35,6 +35,10 @@ pub fn rotating_disk(path: &std::path::Path) -> Option<u64> {
     let device = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
     // A partition's queue is that of the disk above it.
     let disk = [Some(device.as_path()), device.parent()].into_iter().flatten().find(|at| at.join("queue").is_dir())?;
+    // A paravirtual disk calls itself rotating whatever lies below it.
+    if disk.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"virtio")) {
+        return None;
+    }
     let read = |name: &str| std::fs::read_to_string(disk.join(name)).ok();
     if read("queue/rotational")?.trim() != "1" {
         return None;

@@ -15,6 +15,14 @@ impl Timestamp {
         }
     }
 
+    /// Reads a moment back that [`Timestamp::rfc3339`] has written, or any other in RFC 3339.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        if let Some(milliseconds) = text.strip_prefix('@') {
+            return milliseconds.parse().ok().map(Timestamp);
+        }
+        DateTime::parse_from_rfc3339(text).ok().map(|moment| Timestamp(moment.timestamp_millis()))
+    }
+
     /// Returns the moment as local civil time to the second (`2026-11-20 10:32:10`), for people.
     pub fn local(self) -> String {
         match DateTime::<Utc>::from_timestamp_millis(self.0) {
@@ -46,6 +54,11 @@ impl Timestamp {
     /// Returns its day in local civil time; `None` where the calendar ends.
     pub fn local_date(self) -> Option<NaiveDate> {
         Some(DateTime::<Utc>::from_timestamp_millis(self.0)?.with_timezone(&Local).date_naive())
+    }
+
+    /// Returns the local time of day to the second (`10:32:10`), for people.
+    pub fn local_time(self) -> String {
+        self.local().split_once(' ').map_or_else(|| self.local(), |(_, time)| time.to_owned())
     }
 
     /// Returns how much time lies between `earlier` and this moment, in milliseconds; 0 when the clock went back.
@@ -84,5 +97,13 @@ mod tests {
     fn a_moment_is_written_in_utc_with_milliseconds() {
         assert_eq!(Timestamp(1_795_166_730_123).rfc3339(), "2026-11-20T09:25:30.123Z");
         assert_eq!(Timestamp(-1).rfc3339(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_moment_is_read_as_it_was_written() {
+        for moment in [Timestamp(1_795_166_730_123), Timestamp(-1), Timestamp(0), Timestamp(i64::MAX)] {
+            assert_eq!(Timestamp::parse(&moment.rfc3339()), Some(moment));
+        }
+        assert_eq!(Timestamp::parse("yesterday"), None);
     }
 }

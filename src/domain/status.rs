@@ -68,7 +68,10 @@ pub fn state_of(status: &IndexStatus, engine: Engine) -> State {
         State::Damaged
     } else if status.new_problems > 0 {
         State::Partial
-    } else if status.repository.seen_at.is_none() || last.is_some_and(is_cut_off) || engine == Engine::Behind {
+    } else if status.repository.seen_at.is_none()
+        || last.is_some_and(|run| is_cut_off(run, engine))
+        || engine == Engine::Behind
+    {
         State::Pending
     } else if engine == Engine::Idle {
         State::InSync
@@ -88,7 +91,11 @@ fn is_mistyped(run: &Run) -> bool {
 }
 
 /// Tells whether a run left something undone that it had been asked to bring up to date. A verify owes the index nothing.
-fn is_cut_off(run: &Run) -> bool {
+fn is_cut_off(run: &Run, engine: Engine) -> bool {
+    // The run of a watcher stays open while it waits for more.
+    if run.kind == Kind::Realtime && run.outcome.is_none() && engine != Engine::Absent {
+        return false;
+    }
     // No outcome and not running: its process is gone, and the next engine will close it as interrupted.
     run.kind != Kind::Verify && matches!(run.outcome, None | Some(Outcome::Cancelled | Outcome::Interrupted))
 }

@@ -4,7 +4,6 @@ use super::Result;
 use super::apply::RunContext;
 use super::runs::CloseRun;
 use super::writer::Writer;
-use crate::domain::problem::Class;
 use crate::domain::report::Run;
 
 impl Writer {
@@ -26,7 +25,7 @@ impl Writer {
     /// Those of SQLite.
     pub fn abandon_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
         let closed = self.close_run(context, close);
-        self.refuse(context.number, Class::Cancelled, "the run was given up: it did not answer".to_owned());
+        self.refuse(context.number);
         closed
     }
 }

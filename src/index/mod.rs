@@ -18,6 +18,7 @@ mod problems;
 mod reader;
 mod removal;
 mod repositories;
+mod reserve;
 mod retention;
 mod runs;
 mod settings;

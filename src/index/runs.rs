@@ -7,6 +7,7 @@ use super::writer::Writer;
 use super::{IndexError, Reader, Result, problems, settle};
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
+use crate::domain::problem::Class;
 use crate::domain::report::{LogLine, Run, StoredChange};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Outcome, Tally};
@@ -56,6 +57,8 @@ pub struct RunFilter {
     pub kind: Option<Kind>,
     pub outcome: Option<Outcome>,
     pub since: Option<Timestamp>,
+    /// Only runs before this number: the next page.
+    pub before: Option<i64>,
     pub limit: Option<u64>,
 }
 
@@ -150,22 +153,15 @@ impl Writer {
     /// Those of SQLite.
     pub fn close_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
         // Rows of it that could not be written have ended it; its end is written all the same.
-        self.forget_failure(context);
+        self.forget_failure(context)?;
         let context = context.clone();
         self.call(move |db| {
-            let closed = db.write(|db| {
-                if let Some(seen_ms) = close.vouches_from_ms {
-                    db.execute(
-                        // What a watcher had proven before is older than what this run has seen.
-                        "UPDATE repositories SET seen_generation = ?2, seen_ms = ?3,
-                                true_ms = CASE WHEN true_ms >= ?3 THEN true_ms END WHERE id = ?1",
-                        params![context.repository.0, context.number, seen_ms],
-                    )?;
-                    problems::close_unmet(db, &context, close.ended_ms)?;
-                }
-                finish_row(db, context.number, &close)?;
-                Ok(db.query_row(&format!("{RUN} WHERE number = ?1"), [context.number], run)?)
-            });
+            let mut closed = db.write(|db| finish(db, &context, &close));
+            if closed.as_ref().is_err_and(|error| error.class() == Class::DeviceFull) && db.reserve.give_up() {
+                closed = db.write(|db| finish(db, &context, &close));
+            } else if closed.is_ok() {
+                db.reserve.fill();
+            }
             // What the run kept for its end is of no use to anyone now.
             settle::forget(&db.connection, &context)?;
             closed
@@ -248,6 +244,20 @@ impl Writer {
     }
 }
 
+fn finish(db: &Connection, context: &RunContext, close: &CloseRun) -> Result<Run> {
+    if let Some(seen_ms) = close.vouches_from_ms {
+        db.execute(
+            // What a watcher had proven before is older than what this run has seen.
+            "UPDATE repositories SET seen_generation = ?2, seen_ms = ?3,
+                    true_ms = CASE WHEN true_ms >= ?3 THEN true_ms END WHERE id = ?1",
+            params![context.repository.0, context.number, seen_ms],
+        )?;
+        problems::close_unmet(db, context, close.ended_ms)?;
+    }
+    finish_row(db, context.number, close)?;
+    Ok(db.query_row(&format!("{RUN} WHERE number = ?1"), [context.number], run)?)
+}
+
 /// The one place where a run's row gets its end.
 fn finish_row(db: &Connection, number: i64, close: &CloseRun) -> Result<()> {
     db.execute(
@@ -304,6 +314,10 @@ impl Reader {
         if let Some(since) = filter.since {
             conditions.push("started_ms >= ?");
             values.push(Box::new(since.0));
+        }
+        if let Some(before) = filter.before {
+            conditions.push("number < ?");
+            values.push(Box::new(before));
         }
         let limit = filter.limit.map_or(-1, |limit| limit as i64);
         let sql = format!("{RUN} WHERE {} ORDER BY number DESC LIMIT {limit}", conditions.join(" AND "));

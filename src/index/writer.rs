@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::apply::{Batch, RunContext, apply};
+use super::reserve::Reserve;
 use super::retention::Stage;
 use super::twins::Twins;
 use super::{IndexError, Result, connection, settle};
@@ -39,7 +40,16 @@ pub struct Writer {
 }
 
 /// The runs of which something could not be written, and why: nothing more of them is written, but their end.
-type Failed = Arc<Mutex<BTreeMap<i64, (Class, String)>>>;
+type Failed = Arc<Mutex<BTreeMap<i64, Failure>>>;
+
+/// Why nothing more of a run is written.
+#[derive(Debug)]
+struct Failure {
+    class: Class,
+    message: String,
+    /// Not even its end: it was given up, and somebody else has written that.
+    is_final: bool,
+}
 
 /// Waits for the thread, so that a dropped writer has closed its connection (and its WAL).
 #[derive(Debug)]
@@ -52,6 +62,7 @@ pub struct Db {
     /// While it is on, one transaction is open that will be rolled back.
     planning: bool,
     pub(super) retention: Stage,
+    pub(super) reserve: Reserve,
 }
 
 impl Writer {
@@ -62,7 +73,9 @@ impl Writer {
     /// # Errors
     /// When the index is not ours, newer than this program, or cannot be opened.
     pub fn open(path: &Path, batch_size: usize) -> Result<Writer> {
-        let mut db = Db { connection: connection::open_writer(path)?, planning: false, retention: Stage::default() };
+        let connection = connection::open_writer(path)?;
+        let reserve = Reserve::take(path);
+        let mut db = Db { connection, planning: false, retention: Stage::default(), reserve };
         settle::prepare(&mut db.connection)?;
         let (sender, receiver) = sync_channel(WAITING_BATCHES);
         let failed = Failed::default();
@@ -112,19 +125,29 @@ impl Writer {
         Ok(answer)
     }
 
-    /// Forgets that a run has failed, when it is closed.
-    pub(super) fn forget_failure(&self, run: &RunContext) {
-        self.failed.lock().expect("no one panics while holding this lock").remove(&run.number);
+    /// Forgets that a run has failed, so that its end can be written.
+    ///
+    /// # Errors
+    /// When somebody else has written its end.
+    pub(super) fn forget_failure(&self, run: &RunContext) -> Result<()> {
+        let mut failed = self.failed.lock().expect("no one panics while holding this lock");
+        if failed.get(&run.number).is_some_and(|failure| failure.is_final) {
+            return Err(IndexError::broken("the run was given up before"));
+        }
+        failed.remove(&run.number);
+        Ok(())
     }
 
-    /// Refuses every later batch of a run.
-    pub(super) fn refuse(&self, run: i64, class: Class, message: String) {
-        self.failed.lock().expect("no one panics while holding this lock").insert(run, (class, message));
+    /// Refuses all that a run may still send, its end too.
+    pub(super) fn refuse(&self, run: i64) {
+        let message = "the run was given up: it did not answer".to_owned();
+        let failure = Failure { class: Class::Cancelled, message, is_final: true };
+        self.failed.lock().expect("no one panics while holding this lock").insert(run, failure);
     }
 
     fn check(&self, run: i64) -> Result<()> {
         match self.failed.lock().expect("no one panics while holding this lock").get(&run) {
-            Some((class, message)) => Err(IndexError::Stopped { class: *class, message: message.clone() }),
+            Some(failure) => Err(IndexError::Stopped { class: failure.class, message: failure.message.clone() }),
             None => Ok(()),
         }
     }
@@ -200,7 +223,8 @@ fn gather(
         tracing::error!(%error, "a batch could not be written");
         let mut failed = failed.lock().expect("no one panics while holding this lock");
         for run in runs {
-            failed.entry(run).or_insert_with(|| (error.class(), error.to_string()));
+            let failure = || Failure { class: error.class(), message: error.to_string(), is_final: false };
+            failed.entry(run).or_insert_with(failure);
         }
     }
     followed_by

@@ -1,19 +1,22 @@
 //! What runs find: changes, problems, damage, held removals; and the checks of `doctor`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{hex, moment, path};
+use super::{hex, moment, path, unhex};
+use crate::domain::change::{Change, Verdict};
 use crate::domain::guard::Reason;
+use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::problem::Class;
 use crate::domain::report::{Damage, Held, StoredChange, StoredProblem};
 
 /// One line of `changes --json` and `sync --plan --json`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ChangeJson {
     run_id: String,
     repository: String,
     at: String,
-    verdict: &'static str,
+    verdict: String,
     path: String,
     path_b64: Option<String>,
     old_path: Option<String>,
@@ -37,7 +40,7 @@ impl From<&StoredChange> for ChangeJson {
             run_id: stored.run_id.clone(),
             repository: stored.repository.clone(),
             at: stored.at.rfc3339(),
-            verdict: change.verdict.as_str(),
+            verdict: change.verdict.as_str().to_owned(),
             path,
             path_b64,
             old_path,
@@ -49,6 +52,34 @@ impl From<&StoredChange> for ChangeJson {
             new_sha256: change.new_sha256.as_ref().map(|sum| hex(sum)),
             note: stored.note.clone(),
         }
+    }
+}
+
+impl ChangeJson {
+    /// Returns the change that this was made of; `None` when it holds words that this version does not know.
+    pub fn into_change(self) -> Option<StoredChange> {
+        let old_path = match self.old_path {
+            Some(old) => Some(RelPath::from_stored(path::joined(old, self.old_path_b64.as_deref())?)),
+            None => None,
+        };
+        Some(StoredChange {
+            run_id: self.run_id,
+            repository: self.repository,
+            at: Timestamp::parse(&self.at)?,
+            change: Change {
+                verdict: Verdict::parse(&self.verdict)?,
+                path: RelPath::from_stored(path::joined(self.path, self.path_b64.as_deref())?),
+                old_path,
+                directory_files: self.directory_files,
+                old_size_bytes: self.old_size_bytes,
+                new_size_bytes: self.new_size_bytes,
+                old_sha256: self.old_sha256.as_deref().and_then(unhex),
+                new_sha256: self.new_sha256.as_deref().and_then(unhex),
+                // As with a stored one: the sentence stands beside it.
+                note: None,
+            },
+            note: self.note,
+        })
     }
 }
 

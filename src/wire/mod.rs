@@ -6,7 +6,7 @@ mod digest;
 mod file;
 mod finding;
 mod metrics;
-mod path;
+pub mod path;
 mod repository;
 mod run;
 
@@ -14,13 +14,18 @@ pub use digest::{DigestJson, DigestParts};
 pub use file::FileJson;
 pub use finding::{ChangeJson, CheckJson, DamageJson, HeldJson, ProblemJson};
 pub use metrics::render as metrics_text;
-pub use repository::{NewsJson, RepositoryJson, StatsJson, StatusExtra, StatusJson};
+pub use repository::{NewsJson, NextJson, RepositoryJson, StatsJson, StatusExtra, StatusJson};
 pub use run::{LogJson, ProgressJson, RunJson};
 
 use crate::domain::moment::Timestamp;
+use crate::domain::record::Sha256;
 
 fn moment(at: Option<Timestamp>) -> Option<String> {
     at.map(Timestamp::rfc3339)
+}
+
+fn moment_of(text: Option<&String>) -> Option<Timestamp> {
+    text.and_then(|text| Timestamp::parse(text))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -30,4 +35,16 @@ fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
     }
     text
+}
+
+/// Returns the hash that [`hex`] has written; `None` when it is none.
+fn unhex(text: &str) -> Option<Sha256> {
+    let mut sum = Sha256::default();
+    if text.len() != 2 * sum.len() || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in sum.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(sum)
 }

@@ -1,11 +1,13 @@
 //! Repositories, their status and their statistics.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{RunJson, moment, path};
+use super::{ProgressJson, RunJson, moment, path};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{IndexStatus, KindStatus, Repository, Stats};
 use crate::domain::repository::State;
+use crate::domain::run::Kind;
+use crate::domain::status::WatchMode;
 
 /// What a `notify` hook gets on its standard input.
 #[derive(Debug, Serialize)]
@@ -78,13 +80,27 @@ impl From<&Repository> for RepositoryJson {
 }
 
 /// What the index cannot know of a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StatusExtra {
     pub state: State,
-    pub watching: bool,
-    /// `inotify`, `mixed`, `polling` or `off`.
-    pub watch_mode: &'static str,
+    pub watch_mode: WatchMode,
     pub pending_hints: u64,
+    pub true_as_of: Option<Timestamp>,
+    /// Why `true_as_of` does not move on.
+    pub behind: Option<String>,
+    /// By time.
+    pub next_runs: Vec<(Kind, Timestamp)>,
+    /// Of the last run, while it runs.
+    pub progress: Option<ProgressJson>,
+}
+
+/// A run that is to come.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct NextJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    pub kind: String,
+    pub at: String,
 }
 
 /// One line of `status --json`.
@@ -98,13 +114,14 @@ pub struct StatusJson {
     watch_mode: &'static str,
     pending_hints: u64,
     true_as_of: Option<String>,
+    behind: Option<String>,
     total_files: i64,
     total_bytes: i64,
     open_problems: i64,
     damaged: i64,
     held: i64,
     last_run: Option<RunJson>,
-    next_runs: Vec<()>,
+    next_runs: Vec<NextJson>,
     by_kind: std::collections::BTreeMap<&'static str, KindJson>,
 }
 
@@ -137,18 +154,22 @@ impl StatusJson {
             path,
             path_b64,
             state: extra.state.as_str(),
-            watching: extra.watching,
-            watch_mode: extra.watch_mode,
+            watching: extra.watch_mode != WatchMode::Off,
+            watch_mode: extra.watch_mode.as_str(),
             pending_hints: extra.pending_hints,
-            true_as_of: moment(repository.seen_at),
+            true_as_of: moment(extra.true_as_of),
+            behind: extra.behind,
             total_files: repository.total_files,
             total_bytes: repository.total_bytes,
             open_problems: status.open_problems,
             damaged: status.damaged,
             held: status.held,
-            last_run: status.last_run.as_ref().map(RunJson::new),
-            // Nothing is scheduled without a running engine.
-            next_runs: Vec::new(),
+            last_run: status.last_run.as_ref().map(|run| RunJson::new(run).with_progress(extra.progress)),
+            next_runs: extra
+                .next_runs
+                .into_iter()
+                .map(|(kind, at)| NextJson { repository: None, kind: kind.as_str().to_owned(), at: at.rfc3339() })
+                .collect(),
             by_kind: status.by_kind.iter().map(|entry| (entry.kind.as_str(), kind(entry))).collect(),
         }
     }

@@ -1,20 +1,23 @@
 //! `run`: one row of the history, with its progress while it runs.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{moment, path};
+use super::{moment, moment_of};
+use crate::domain::moment::Timestamp;
 use crate::domain::report::{LogLine, Run};
-use crate::domain::run::Outcome;
+use crate::domain::repository::RepositoryId;
+use crate::domain::run::{Kind, Outcome, Tally};
 
 /// One line of `history --json` and `sync --json`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct RunJson {
     run_id: String,
     number: i64,
+    repository_id: i64,
     repository: String,
-    kind: &'static str,
+    kind: String,
     trigger: String,
-    outcome: Option<&'static str>,
+    outcome: Option<String>,
     started_at: String,
     ended_at: Option<String>,
     duration_ms: Option<i64>,
@@ -37,47 +40,33 @@ pub struct RunJson {
     instance: String,
     metadata: Option<serde_json::Value>,
     progress: Option<ProgressJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     log: Option<Vec<LogJson>>,
 }
 
 /// How far a run is.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct ProgressJson {
-    files_done: u64,
-    files_total: Option<u64>,
-    bytes_done: u64,
-    bytes_total: Option<u64>,
-    bytes_per_s: u64,
-    eta_ms: Option<u64>,
-    current_path: String,
-}
-
-impl ProgressJson {
-    /// Shapes a sample; `rates` is (bytes a second, milliseconds left).
-    pub fn new(
-        files: (u64, Option<u64>),
-        bytes: (u64, Option<u64>),
-        rates: (u64, Option<u64>),
-        current: &[u8],
-    ) -> ProgressJson {
-        ProgressJson {
-            files_done: files.0,
-            files_total: files.1,
-            bytes_done: bytes.0,
-            bytes_total: bytes.1,
-            bytes_per_s: rates.0,
-            eta_ms: rates.1,
-            current_path: path::split(current).0,
-        }
-    }
+    pub files_done: u64,
+    pub files_total: Option<u64>,
+    pub bytes_done: u64,
+    pub bytes_total: Option<u64>,
+    pub bytes_per_s: u64,
+    pub eta_ms: Option<u64>,
+    pub current_path: String,
 }
 
 /// One line of a run's log.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct LogJson {
     at: String,
     message: String,
+}
+
+impl From<&LogLine> for LogJson {
+    fn from(line: &LogLine) -> LogJson {
+        LogJson { at: line.at.rfc3339(), message: line.message.clone() }
+    }
 }
 
 impl RunJson {
@@ -86,10 +75,11 @@ impl RunJson {
         RunJson {
             run_id: run.run_id.clone(),
             number: run.number,
+            repository_id: run.repository_id.0,
             repository: run.repository.clone(),
-            kind: run.kind.as_str(),
+            kind: run.kind.as_str().to_owned(),
             trigger: run.trigger.clone(),
-            outcome: run.outcome.map(Outcome::as_str),
+            outcome: run.outcome.map(|outcome| outcome.as_str().to_owned()),
             started_at: run.started_at.rfc3339(),
             ended_at: moment(run.ended_at),
             duration_ms: run.duration_ms,
@@ -117,8 +107,50 @@ impl RunJson {
 
     /// Adds the run's log.
     pub fn with_log(mut self, lines: &[LogLine]) -> RunJson {
-        let shape = |line: &LogLine| LogJson { at: line.at.rfc3339(), message: line.message.clone() };
-        self.log = Some(lines.iter().map(shape).collect());
+        self.log = Some(lines.iter().map(LogJson::from).collect());
         self
+    }
+
+    /// Adds how far it is, while it runs.
+    pub fn with_progress(mut self, progress: Option<ProgressJson>) -> RunJson {
+        self.progress = progress;
+        self
+    }
+
+    /// Returns the run that this was made of; `None` when it holds words that this version does not know.
+    pub fn to_run(&self) -> Option<Run> {
+        Some(Run {
+            run_id: self.run_id.clone(),
+            number: self.number,
+            repository_id: RepositoryId(self.repository_id),
+            repository: self.repository.clone(),
+            kind: Kind::parse(&self.kind)?,
+            trigger: self.trigger.clone(),
+            outcome: match &self.outcome {
+                Some(word) => Some(Outcome::parse(word)?),
+                None => None,
+            },
+            started_at: Timestamp::parse(&self.started_at)?,
+            ended_at: moment_of(self.ended_at.as_ref()),
+            duration_ms: self.duration_ms,
+            tally: Tally {
+                scanned: self.files_scanned,
+                added: self.files_added,
+                updated: self.files_updated,
+                removed: self.files_removed,
+                moved: self.files_moved,
+                damaged: self.files_damaged,
+                problems: self.problems,
+                bytes_hashed: self.bytes_hashed,
+                directories: self.directories_listed,
+            },
+            error_class: self.error_class.clone(),
+            error_message: self.error_message.clone(),
+            attempt: self.attempt,
+            retry_of: self.retry_of.clone(),
+            folded: self.folded,
+            instance: self.instance.clone(),
+            metadata: self.metadata.as_ref().map(ToString::to_string),
+        })
     }
 }

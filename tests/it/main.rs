@@ -2,6 +2,8 @@
 
 // `cfg(test)` always holds here; clippy needs it to know that the functions beside the tests are test code too.
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod daemon;

@@ -1,0 +1,248 @@
+//! What comes with a request: JSON bodies, query parameters, names in the path. Written once for both sides.
+//!
+//! A key that is not known is an error: a mistyped `repositorys` must not mean all of them.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Failure;
+use crate::domain::path::RelPath;
+use crate::wire::path::{joined, split};
+
+/// The JSON body of a changing request.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+/// As [`Body`]; an empty one is fine.
+#[derive(Debug)]
+pub struct MaybeBody<T>(pub T);
+
+/// The body of a route that has none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Query parameters.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+/// The one name in a route.
+#[derive(Debug)]
+pub struct Named(pub String);
+
+/// Repositories; without the key all.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamesBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<Vec<String>>,
+}
+
+/// A sync; which keys fit depends on the kind.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyncBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Those that are not UTF-8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths_b64: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub problems: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub accept_removals: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub plan: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_time_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// `user`, or `startup` for the sync that follows an addition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+}
+
+/// Files or directories; those that are not UTF-8 in base64.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PathsBody {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths_b64: Vec<String>,
+}
+
+/// A repository to be added.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AddBody {
+    /// Absolute.
+    pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_b64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub types: Vec<String>,
+    pub hidden: bool,
+    pub one_file_system: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_pattern: Option<String>,
+    pub settings: Settings,
+    pub if_not_exists: bool,
+}
+
+/// Settings by key, as `repo set` and `scheduler set` take them.
+pub type Settings = serde_json::Map<String, serde_json::Value>;
+
+/// Problems by id.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdsBody {
+    pub ids: Vec<i64>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Returns the names that are meant: no key means all, and an empty list nothing, which is a mistake.
+pub fn names(repositories: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
+    match repositories {
+        Some(names) if names.is_empty() => {
+            Err(Failure::usage("repositories is empty").hint("name some, or leave the key out for all"))
+        }
+        names => Ok(names.unwrap_or_default()),
+    }
+}
+
+impl PathsBody {
+    pub fn of(paths: &[RelPath]) -> PathsBody {
+        let mut body = PathsBody::default();
+        for path in paths {
+            match split(path.as_bytes()) {
+                (path, None) => body.paths.push(path),
+                (_, Some(bytes)) => body.paths_b64.push(bytes),
+            }
+        }
+        body
+    }
+
+    /// Returns the paths.
+    ///
+    /// # Errors
+    /// When one leaves the repository.
+    pub fn read(self) -> Result<Vec<RelPath>, Failure> {
+        let plain = self.paths.into_iter().map(|path| Some(path.into_bytes()));
+        let encoded = self.paths_b64.into_iter().map(|bytes| joined(String::new(), Some(&bytes)));
+        plain
+            .chain(encoded)
+            .map(|bytes| {
+                let bytes = bytes.ok_or_else(|| Failure::usage("paths_b64 holds what is not base64"))?;
+                RelPath::parse(&bytes).map_err(|error| Failure::usage(error.to_string()))
+            })
+            .collect()
+    }
+}
+
+/// Returns settings as a person writes them: a list with commas, a number or truth value as text, `null` for none.
+pub fn read_settings(settings: Settings) -> Result<Vec<(String, String)>, Failure> {
+    use serde_json::Value;
+    let plain = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null => Some(String::new()),
+        Value::Array(_) | Value::Object(_) => None,
+    };
+    let text = |value: &Value| match value {
+        Value::Array(parts) => parts.iter().map(plain).collect::<Option<Vec<_>>>().map(|parts| parts.join(",")),
+        value => plain(value),
+    };
+    let mut read = Vec::new();
+    for (key, value) in settings {
+        let value = text(&value).ok_or_else(|| Failure::usage(format!("{key} must be a text, a number or a list")))?;
+        read.push((key, value));
+    }
+    Ok(read)
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Failure> {
+        let is_json = has_json_type(&request);
+        let bytes = read(request, state).await?;
+        parse(is_json, &bytes).map(Body)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<MaybeBody<T>, Failure> {
+        let is_json = has_json_type(&request);
+        let bytes = read(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(MaybeBody(T::default()));
+        }
+        parse(is_json, &bytes).map(MaybeBody)
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::new("too_large", "the body is over 1 MiB"),
+        _ => Failure::usage(rejection.body_text()),
+    })
+}
+
+fn has_json_type(request: &Request) -> bool {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn parse<T: DeserializeOwned>(is_json: bool, bytes: &[u8]) -> Result<T, Failure> {
+    if !is_json {
+        return Err(Failure::new("not_json", "the body must be JSON").hint("send Content-Type: application/json"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| Failure::usage(format!("the body: {error}")))
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked<T>, Failure> {
+        let query = Query::<T>::try_from_uri(&parts.uri).map_err(|error| Failure::usage(error.body_text()))?;
+        Ok(Asked(query.0))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Named, Failure> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Failure::usage(error.body_text()))?;
+        Ok(Named(name))
+    }
+}

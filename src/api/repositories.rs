@@ -1,0 +1,170 @@
+//! Routes about repositories: how they are doing, add, change, pause, remove.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::Failure;
+use super::body::{AddBody, Asked, Body, MaybeBody, Named, NamesBody, Nothing, Settings, names, read_settings};
+use super::runs::since;
+use super::service::{Service, repository};
+use super::shape::AnswerJson;
+use super::status::{Standing, Told};
+use crate::domain::date_pattern::DatePattern;
+use crate::domain::repository;
+use crate::domain::repository::Selection;
+use crate::engine::protocol::{AddRepository, Command};
+use crate::wire::path::joined;
+use crate::wire::{RepositoryJson, StatsJson, StatusJson};
+
+/// Statistics look back so far when nobody says how far.
+const STATS_SINCE: &str = "30d";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositoryQuery {
+    repository: Option<String>,
+}
+
+/// Returns how repositories are doing.
+pub async fn status(
+    State(service): State<Service>,
+    Asked(query): Asked<RepositoryQuery>,
+) -> Result<Json<Value>, Failure> {
+    let snapshot = service.snapshot().await?;
+    service
+        .read(move |reader| {
+            let statuses = match query.repository {
+                Some(name) => vec![reader.status(repository(reader, &name)?)?],
+                None => reader.statuses()?,
+            };
+            let shape = |status| Standing::new(status, Told::All(&snapshot)).json();
+            let shaped: Vec<StatusJson> = statuses.into_iter().map(shape).collect();
+            Ok(Json(json!({ "repositories": shaped })))
+        })
+        .await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsQuery {
+    repository: Option<String>,
+    since: Option<String>,
+}
+
+/// Returns sums per repository and kind.
+pub async fn stats(State(service): State<Service>, Asked(query): Asked<StatsQuery>) -> Result<Json<Value>, Failure> {
+    let from = since(query.since.as_deref().unwrap_or(STATS_SINCE))?;
+    service
+        .read(move |reader| {
+            let repository = query.repository.map(|name| repository(reader, &name)).transpose()?;
+            let stats = reader.stats(repository.map(|repository| repository.id), from)?;
+            let stats: Vec<StatsJson> = stats.iter().map(|entry| StatsJson::new(entry, from)).collect();
+            Ok(Json(json!({ "stats": stats })))
+        })
+        .await
+}
+
+/// Returns all repositories, by name.
+pub async fn list(State(service): State<Service>) -> Result<Json<Value>, Failure> {
+    service
+        .read(|reader| {
+            let all: Vec<RepositoryJson> = reader.repositories()?.iter().map(RepositoryJson::from).collect();
+            Ok(Json(json!({ "repositories": all })))
+        })
+        .await
+}
+
+/// Returns one repository with its settings.
+pub async fn show(State(service): State<Service>, Named(name): Named) -> Result<Json<RepositoryJson>, Failure> {
+    service.read(move |reader| Ok(Json(RepositoryJson::from(&repository(reader, &name)?)))).await
+}
+
+/// Adds a repository. Its first sync is a request of its own.
+pub async fn add(
+    State(service): State<Service>,
+    Body(body): Body<AddBody>,
+) -> Result<(StatusCode, Json<AnswerJson>), Failure> {
+    let bytes = joined(body.path, body.path_b64.as_deref());
+    let bytes = bytes.ok_or_else(|| Failure::usage("path_b64 is not base64"))?;
+    if !bytes.starts_with(b"/") || bytes.contains(&0) {
+        return Err(Failure::usage("path must be an absolute path"));
+    }
+    let date_pattern = body.date_pattern.as_deref().map(DatePattern::parse).transpose().map_err(Failure::usage)?;
+    let settings = repository::Settings {
+        selection: Selection {
+            include: body.include,
+            exclude: body.exclude,
+            types: body.types,
+            hidden: body.hidden,
+            one_file_system: body.one_file_system,
+        },
+        date_pattern,
+        overrides: read_settings(body.settings)?,
+    };
+    let path = PathBuf::from(OsString::from_vec(bytes));
+    let add = AddRepository { path, name: body.name, settings, if_not_exists: body.if_not_exists };
+    let answer = service.command(Command::AddRepository(add)).await?;
+    let is_new = matches!(answer, AnswerJson::Added { is_new: true, .. });
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+}
+
+/// Changes settings as `repo set` does; `{"name":"new"}` alone renames.
+pub async fn set(
+    State(service): State<Service>,
+    Named(name): Named,
+    Body(settings): Body<Settings>,
+) -> Result<Json<AnswerJson>, Failure> {
+    let mut changes = read_settings(settings)?;
+    let command = match changes.iter().position(|(key, _)| key == "name") {
+        None => Command::SetRepository { name, changes },
+        Some(at) if changes.len() == 1 => Command::RenameRepository { name, new_name: changes.swap_remove(at).1 },
+        Some(_) => return Err(Failure::usage("name stands alone: rename first, then change settings")),
+    };
+    service.command(command).await.map(Json)
+}
+
+/// Removes a repository from the index.
+pub async fn remove(
+    State(service): State<Service>,
+    Named(name): Named,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
+) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::RemoveRepository { name }).await.map(Json)
+}
+
+pub async fn pause(
+    State(service): State<Service>,
+    Named(name): Named,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
+) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::Pause { names: vec![name] }).await.map(Json)
+}
+
+pub async fn resume(
+    State(service): State<Service>,
+    Named(name): Named,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
+) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::Resume { names: vec![name] }).await.map(Json)
+}
+
+pub async fn pause_all(
+    State(service): State<Service>,
+    Body(body): Body<NamesBody>,
+) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::Pause { names: names(body.repositories)? }).await.map(Json)
+}
+
+pub async fn resume_all(
+    State(service): State<Service>,
+    Body(body): Body<NamesBody>,
+) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::Resume { names: names(body.repositories)? }).await.map(Json)
+}
