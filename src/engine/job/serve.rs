@@ -178,6 +178,10 @@ impl<'a> Server<'a> {
             false => self.run.number,
         };
         let run = RunContext { lane, ..self.run.clone() };
+        if !is_beside {
+            // A batch is a run of its own: what has moved before may move again.
+            self.company.moved.lock().expect("no one panics while holding this lock").clear();
+        }
         // The mount table and the root are looked at anew: a batch must not remove what lies on a disk that went away.
         let part = Part { run, company: Arc::clone(&self.company), hinted: Some(Hinted::new(&batch.places)) };
         let shared = match prepare(&self.spec, self.context, self.open, part)? {

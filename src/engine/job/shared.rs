@@ -247,7 +247,8 @@ impl Shared {
     /// Tells whether a directory that comes by itself is looked at already with a moved one above it. Its own row may
     /// still hold the path of before the move, or that of after it.
     pub fn is_below_moved(&self, target: &Target) -> bool {
-        if !target.comes_by_itself() || self.relisting.load(Relaxed) {
+        // What is hinted at was asked for by its name, and may have changed since.
+        if !target.comes_by_itself() || self.relisting.load(Relaxed) || self.hinted.is_some() {
             return false;
         }
         let moved = self.company.moved.lock().expect("no one panics while holding this lock");
