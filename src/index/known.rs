@@ -214,6 +214,29 @@ impl Reader {
         Ok(statement.query_map([repository.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Returns where files with these inodes are recorded, as (directory, name): one pass over all records, as there is
+    /// no index by inode.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn places_of_inodes(&self, repository: RepositoryId, inodes: &[i64]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut places = Vec::new();
+        for some in inodes.chunks(500) {
+            let list: Vec<String> = some.iter().map(i64::to_string).collect();
+            let sql = format!(
+                "SELECT d.path, f.name FROM files f JOIN directories d ON d.id = f.directory_id
+                 WHERE f.inode IN ({}) AND d.repository_id = ?1",
+                list.join(",")
+            );
+            let mut statement = self.connection.prepare(&sql)?;
+            let rows = statement.query_map([repository.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                places.push(row?);
+            }
+        }
+        Ok(places)
+    }
+
     /// Tells whether anything is recorded in a directory or below it.
     ///
     /// # Errors

@@ -206,6 +206,9 @@ impl Comparison<'_> {
             record.flags = record.flags.set(Flags::SYMLINK, is_symlink);
             return self.arrive(sink, known.name, record, false);
         }
+        if entry.is_linked && self.shared.hinted.is_some() {
+            self.shared.linked.note_change(entry.stamp.inode);
+        }
         found.to_read.push(ToRead {
             name: known.name.to_vec(),
             stamp: entry.stamp,
@@ -277,6 +280,9 @@ impl Comparison<'_> {
                 continue;
             }
             found.newest_ns = found.newest_ns.max(entry.stamp.newest_ns());
+            if entry.is_linked && self.shared.hinted.is_some() {
+                self.shared.linked.note_change(entry.stamp.inode);
+            }
             if self.shared.is_first {
                 found.to_read.push(ToRead {
                     name: name.to_vec(),

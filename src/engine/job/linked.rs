@@ -1,6 +1,6 @@
 //! Hard links: a file with several names is read once in a run, and its hash serves all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use crate::disk::Hashed;
@@ -11,22 +11,39 @@ const MOST: usize = 100_000;
 
 /// What was read of files with several names, by inode and stamp.
 #[derive(Debug, Default)]
-pub(super) struct Linked(Mutex<HashMap<Stamp, (Sha256, i64)>>);
+pub(super) struct Linked {
+    read: Mutex<HashMap<Stamp, (Sha256, i64)>>,
+    changed: Mutex<BTreeSet<i64>>,
+}
 
 impl Linked {
     /// Returns what was read of the file with this very stamp, and when its reading began.
     pub fn find(&self, stamp: &Stamp) -> Option<(Hashed, i64)> {
         // Without a birth time an inode number may stand for a file of another file system below the same root.
-        let known = self.0.lock().expect("no one panics while holding this lock");
+        let known = self.read.lock().expect("no one panics while holding this lock");
         let (sha256, started_ns) = known.get(stamp).filter(|_| stamp.born_ns != 0)?;
         Some((Hashed { sha256: *sha256, stamp: *stamp }, *started_ns))
     }
 
     /// Keeps what was read.
     pub fn keep(&self, hashed: &Hashed, started_ns: i64) {
-        let mut known = self.0.lock().expect("no one panics while holding this lock");
+        let mut known = self.read.lock().expect("no one panics while holding this lock");
         if known.len() < MOST {
             known.insert(hashed.stamp, (hashed.sha256, started_ns));
         }
+    }
+
+    /// Notes that a file with several names was changed by one of them: the kernel tells of no other.
+    pub fn note_change(&self, inode: i64) {
+        let mut changed = self.changed.lock().expect("no one panics while holding this lock");
+        if changed.len() < MOST {
+            changed.insert(inode);
+        }
+    }
+
+    /// Returns the inodes that were noted, and forgets them.
+    pub fn take_changed(&self) -> Vec<i64> {
+        let mut changed = self.changed.lock().expect("no one panics while holding this lock");
+        std::mem::take(&mut *changed).into_iter().collect()
     }
 }

@@ -11,7 +11,7 @@ use super::hinted::Hinted;
 use super::open_run::{Ending, OpenRun};
 use super::prepare::{Part, prepare};
 use super::settle::{Settled, settle};
-use super::shared::{JobContext, JobSpec};
+use super::shared::{JobContext, JobSpec, Shared};
 use super::stack::Work;
 use super::targets::hinted_targets;
 use super::worker::run_round;
@@ -213,7 +213,9 @@ impl<'a> Server<'a> {
         let workers = if known.len() > PLACES_FOR_ONE { pace::workers(&self.spec) } else { 1 };
         shared.stack.begin(known.into_iter().map(Work::Directory).collect(), None);
         run_round(&shared, workers);
-        let result = outcome::first_error(&shared).and_then(|()| settle(&shared));
+        let result = outcome::first_error(&shared)
+            .and_then(|()| self.look_at_other_names(&shared, &reader, &mut again))
+            .and_then(|()| settle(&shared));
         self.company.leave_hints();
         let settled = result?;
         outcome::first_error(&shared)?;
@@ -222,6 +224,28 @@ impl<'a> Server<'a> {
         }
         let has_changed = self.context.writer.findings(&shared.run)? != before;
         Ok(Ok((Served { again, has_changed }, settled)))
+    }
+}
+
+impl Server<'_> {
+    /// Looks at the other names of changed files that have several.
+    fn look_at_other_names(&self, shared: &Arc<Shared>, reader: &Reader, again: &mut Hints) -> Result<()> {
+        let inodes = shared.linked.take_changed();
+        if inodes.is_empty() {
+            return Ok(());
+        }
+        let mut hints = Hints::default();
+        for (directory, name) in reader.places_of_inodes(self.run.repository, &inodes)? {
+            match self.company.enter_for_hint(&directory) {
+                true => hints.name(&directory, &name, true),
+                false => again.name(&directory, &name, true),
+            }
+        }
+        let places = hints.into_places().into_iter().map(|(directory, place)| (directory, place.look)).collect();
+        let targets = hinted_targets(shared, reader, &HintBatch { places, polls: Vec::new() })?;
+        shared.stack.begin(targets.into_iter().map(Work::Directory).collect(), None);
+        run_round(shared, 1);
+        outcome::first_error(shared)
     }
 }
 
