@@ -1,9 +1,10 @@
 //! What the bench is told on its command line. Says what is wanted; does nothing itself.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
+
+use crate::tree::LargeShape;
 
 /// Measures watchkeeper beside its peers, on the same trees and the same machine.
 #[derive(Debug, Parser)]
@@ -67,30 +68,4 @@ pub enum Section {
     Scale,
     /// Both tasks with the caches dropped before each run.
     Cold,
-}
-
-/// How many large files, and how large.
-#[derive(Clone, Copy, Debug)]
-pub struct LargeShape {
-    pub files: u64,
-    pub mib_each: u64,
-}
-
-impl LargeShape {
-    /// Returns the bytes of all files together.
-    pub fn total_bytes(self) -> u64 {
-        self.files * self.mib_each * 1024 * 1024
-    }
-}
-
-impl FromStr for LargeShape {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is not of the form 8x256");
-        let (files, mib_each) = text.split_once('x').ok_or_else(wrong)?;
-        let shape =
-            LargeShape { files: files.parse().map_err(|_| wrong())?, mib_each: mib_each.parse().map_err(|_| wrong())? };
-        if shape.files == 0 || shape.mib_each == 0 { Err(wrong()) } else { Ok(shape) }
-    }
 }

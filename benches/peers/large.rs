@@ -6,14 +6,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::Bench;
-use crate::args::LargeShape;
 use crate::budget;
 use crate::machine;
 use crate::measure::run_unmeasured;
 use crate::peer::{Peer, Site, Task, sha256sum};
 use crate::rounds::{Caches, Rounds, Sample, Summary, median, store_under, summary};
 use crate::table::{ABSENT, Table, bytes, cpu_time, duration, or_absent, ratio};
-use crate::tree;
+use crate::tree::{self, LargeShape};
 
 /// Block size of the reference: small enough for the cache, large enough that the cost of a call does not count.
 const BLOCK_BYTES: &str = "16384";

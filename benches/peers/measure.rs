@@ -162,7 +162,8 @@ fn is_gnu_time(path: &Path) -> bool {
     })
 }
 
-fn cpu_time(pid: u32) -> io::Result<Duration> {
+/// Returns the CPU time, user and system, of a process and of the children that it waited for.
+pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in parentheses, which may itself hold blanks and parentheses.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -171,7 +172,8 @@ fn cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
 }
 
-fn written_bytes(pid: u32) -> Option<u64> {
+/// Returns the bytes that a process had written towards a disk; see the head.
+pub fn written_bytes(pid: u32) -> Option<u64> {
     number_after(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?, "write_bytes:")
 }
 

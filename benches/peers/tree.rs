@@ -4,10 +4,9 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, SystemTime};
-
-use crate::args::LargeShape;
 
 /// Files in one directory of the small tree.
 const FILES_PER_DIRECTORY: u64 = 100;
@@ -22,10 +21,36 @@ const OLDEST_MTIME_S: u64 = 1_600_000_000;
 /// made a moment ago, so the bench lets them age past any file system's granularity (2 s on FAT, the coarsest).
 const CTIME_AGE: Duration = Duration::from_secs(3);
 
+/// How many large files, and how large.
+#[derive(Clone, Copy, Debug)]
+pub struct LargeShape {
+    pub files: u64,
+    pub mib_each: u64,
+}
+
+impl LargeShape {
+    /// Returns the bytes of all files together.
+    pub fn total_bytes(self) -> u64 {
+        self.files * self.mib_each * 1024 * 1024
+    }
+}
+
+impl FromStr for LargeShape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not of the form 8x256");
+        let (files, mib_each) = text.split_once('x').ok_or_else(wrong)?;
+        let shape =
+            LargeShape { files: files.parse().map_err(|_| wrong())?, mib_each: mib_each.parse().map_err(|_| wrong())? };
+        if shape.files == 0 || shape.mib_each == 0 { Err(wrong()) } else { Ok(shape) }
+    }
+}
+
 /// Makes the tree of `files` small files under `place`, or takes the one that an earlier run kept there.
 pub fn small(place: &Path, files: u64, threads: u64) -> io::Result<PathBuf> {
     finish(place, &format!("tree-{files}"), |tree| {
-        let directories = files.div_ceil(FILES_PER_DIRECTORY);
+        let directories = directories(files);
         let share = directories.div_ceil(threads.max(1));
         thread::scope(|scope| {
             let workers: Vec<_> = (0..directories)
@@ -76,18 +101,37 @@ fn finish(place: &Path, name: &str, build: impl FnOnce(&Path) -> io::Result<()>)
     Ok(tree)
 }
 
+/// Returns how many directories the tree of `files` small files has, its root not counted.
+pub fn directories(files: u64) -> u64 {
+    files.div_ceil(FILES_PER_DIRECTORY)
+}
+
+/// Returns the name of a directory of the small tree.
+pub fn directory_name(directory: u64) -> String {
+    format!("d{directory:07}")
+}
+
+/// Returns the number of the first file in a directory of the small tree.
+pub fn first_file(directory: u64) -> u64 {
+    directory * FILES_PER_DIRECTORY
+}
+
+/// Returns the name of a file of the small tree: 16 bytes, as the budget for the size of the index says.
+pub fn file_name(number: u64) -> String {
+    format!("f{number:010}.data")
+}
+
 fn fill_directories(tree: &Path, directories: std::ops::Range<u64>, files: u64) -> io::Result<()> {
     let mut content = Vec::new();
     for directory in directories {
-        let path = tree.join(format!("d{directory:07}"));
+        let path = tree.join(directory_name(directory));
         fs::create_dir(&path)?;
-        let first = directory * FILES_PER_DIRECTORY;
+        let first = first_file(directory);
         for number in first..files.min(first + FILES_PER_DIRECTORY) {
             let mut noise = Noise::new(number);
             content.resize((MEAN_BYTES / 2 + noise.next() % (MEAN_BYTES + 1)) as usize, 0);
             noise.fill(&mut content);
-            // 16 bytes, as the budget for the size of the index says.
-            let mut file = File::create_new(path.join(format!("f{number:010}.data")))?;
+            let mut file = File::create_new(path.join(file_name(number)))?;
             file.write_all(&content)?;
             file.set_modified(mtime(number))?;
         }
