@@ -225,8 +225,8 @@ fn log_end(run: &Run) {
     if let Some(message) = &run.error_message {
         line.push_str(&format!(": {message}"));
     }
-    // One repository's runs do not hold back those of another, nor those that succeed the one that fails.
-    let cause = format!("{} {} {:?}", run.repository, run.kind.as_str(), run.outcome);
+    // No run's end is held back: its numbers are not those of another.
+    let cause = &run.run_id;
     match run.outcome {
         Some(Outcome::Failed) => tracing::error!(cause, "{line}"),
         Some(Outcome::Held | Outcome::Partial | Outcome::Interrupted) => tracing::warn!(cause, "{line}"),

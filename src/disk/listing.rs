@@ -83,6 +83,41 @@ impl Listing {
         Ok(())
     }
 
+    /// Looks up only these names of `directory`, whose path is `path`, each at most once and in order.
+    ///
+    /// # Errors
+    /// As [`Listing::read`].
+    pub fn look_up(
+        &mut self,
+        directory: &Directory,
+        path: &[u8],
+        names: &[Vec<u8>],
+        filter: &Filter,
+        own: &OwnFiles,
+    ) -> Result<(), Errno> {
+        self.names.clear();
+        self.entries.clear();
+        for name in names {
+            match statx(directory.fd(), &name[..], AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, WANTED) {
+                Ok(found) => {
+                    let is_directory = DiskType::from_raw_mode(found.stx_mode.into()) == DiskType::Directory;
+                    match filter.leaves_out(path, name, is_directory) {
+                        Some(rule) => self.left_out.count(rule),
+                        None => self.push_found(name, &found, own, |_| None),
+                    }
+                }
+                Err(Errno::NOENT) => {}
+                Err(Errno::ACCESS) => {
+                    self.names.clear();
+                    self.entries.clear();
+                    return Err(Errno::ACCESS);
+                }
+                Err(errno) => self.push(name, EntryKind::Unknown(errno), Stamp::default(), false),
+            }
+        }
+        Ok(())
+    }
+
     fn fill(
         &mut self,
         directory: &Directory,

@@ -4,11 +4,13 @@
 //! short); the hints never wait for the run: a directory that is in its hands is looked at again a moment later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use super::shared::MovedDirectory;
 use crate::domain::hint::Hints;
+use crate::index::{IndexError, Reader, Result};
 
 /// Shared by a run's workers and the thread that serves hints beside it.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Company {
     pub moved: Mutex<Vec<MovedDirectory>>,
     /// Files whose removal has passed the guard in this run.
     pub removed: AtomicU64,
+    /// Opened before: a batch of hints comes every few hundred milliseconds, and opening one costs as much as its work.
+    readers: Mutex<Vec<Reader>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +45,23 @@ impl Company {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().expect("no one panics while holding this lock")
+    }
+
+    /// Returns a reader of the index.
+    ///
+    /// # Errors
+    /// When the index cannot be opened.
+    pub fn reader(&self, index: &Path) -> Result<Reader> {
+        let kept = self.readers.lock().expect("no one panics while holding this lock").pop();
+        match kept {
+            Some(reader) => Ok(reader),
+            None => Reader::open(index)?.ok_or_else(|| IndexError::broken("the index file has gone")),
+        }
+    }
+
+    /// Keeps a reader for the next who needs one.
+    pub fn keep_reader(&self, reader: Reader) {
+        self.readers.lock().expect("no one panics while holding this lock").push(reader);
     }
 
     pub fn is_shared(&self) -> bool {

@@ -43,9 +43,15 @@ impl Comparison<'_> {
     }
 
     fn directories(&self, index: &Reader, sink: &mut Sink, listing: &Listing, found: &mut Found) -> Result<()> {
-        let known = match &self.target.known {
-            Some(known) => index.known_subdirectories(known.id)?,
-            None => Vec::new(),
+        let known = match (&self.target.known, &self.target.scope) {
+            (None, _) => Vec::new(),
+            // The whole list may be long, and a hint is about one of them.
+            (Some(known), Scope::Names(names)) => {
+                let below =
+                    |name: &Vec<u8>| index.known_directory(self.shared.run.repository, &join(&known.path, name));
+                names.iter().filter_map(|name| below(name).transpose()).collect::<Result<_>>()?
+            }
+            (Some(known), _) => index.known_subdirectories(known.id)?,
         };
         let is_wanted = |name: &[u8]| match &self.target.scope {
             Scope::Names(names) => names.iter().any(|wanted| wanted == name),

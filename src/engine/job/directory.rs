@@ -64,6 +64,8 @@ pub(super) struct ToRead {
 /// Files and bytes from which the reading of one directory is shared among workers.
 pub(super) const FILES_PER_PART: usize = 256;
 const BYTES_PER_PART: i64 = 8 << 20;
+/// More names than this of one directory, and listing it is cheaper.
+const LOOKED_UP: usize = 256;
 
 impl Worker {
     /// Looks at a directory, unless it is in other hands.
@@ -130,10 +132,26 @@ impl Worker {
         if is_as_before(&shared, &target, &directory.stamp) {
             return Ok(());
         }
-        if let Err(errno) = self.listing.read(&directory, &target.path, &shared.filter, &shared.own) {
+        if let Err(errno) = self.list(&target, &directory) {
             return self.cannot_list(&target, errno);
         }
         self.compare(target, directory, mount, listing_started_ns)
+    }
+
+    /// Lists a directory, or only looks up the names that are wanted of it.
+    fn list(&mut self, target: &Target, directory: &Directory) -> std::result::Result<(), Errno> {
+        let Shared { filter, own, .. } = &*self.shared;
+        if let Scope::Names(names) = &target.scope
+            && names.len() <= LOOKED_UP
+        {
+            self.listing.look_up(directory, &target.path, names, filter, own)?;
+            // Where nothing of it is found, the whole place may be empty: the guard must know.
+            let is_place = target.path.is_empty() || directory.is_mount_point;
+            if !(is_place && self.listing.entries().is_empty()) {
+                return Ok(());
+            }
+        }
+        self.listing.read(directory, &target.path, filter, own)
     }
 
     /// Watches a directory before it is looked at: what happens from now on is either seen or hinted at.

@@ -88,7 +88,7 @@ pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) ->
 }
 
 fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun, company: Arc<Company>) -> Result<Ending> {
-    let part = Part { run: open.context.clone(), company, hinted: None };
+    let part = Part { run: open.context.clone(), company, hinted: None, workers: pace::workers(spec) };
     let shared = match prepare(spec, context, open, part)? {
         Ok(shared) => shared,
         Err(ending) => return Ok(ending),
@@ -145,7 +145,7 @@ fn count_ahead(shared: &Arc<Shared>) -> Option<std::thread::JoinHandle<()>> {
 fn look_and_settle(shared: &Arc<Shared>, reader: &Reader) -> Result<Settled> {
     let (work, source) = targets::first_work(shared, reader)?;
     shared.stack.begin(work, source);
-    run_round(shared, pace::workers(&shared.spec));
+    run_round(shared, shared.workers);
     first_error(shared)?;
     if shared.is_cancelled() {
         return Ok(Settled::default());
@@ -235,7 +235,7 @@ fn nothing_there(shared: &Shared) -> Option<Ending> {
 impl Shared {
     /// Writes a line into the run's log. That a log line is lost is no reason to stop.
     pub(super) fn log(&self, message: String) {
-        tracing::info!(run = self.run.number, "{message}");
+        tracing::debug!(repository = self.spec.repository.name, run = self.run.number, "{message}");
         let written = self.context.writer.log(&self.run, clock::wall().0, message);
         if let Err(error) = written {
             tracing::warn!(%error, "a log line could not be written");

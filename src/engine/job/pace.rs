@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::shared::{JobContext, JobSpec, Manners, Shared};
 use crate::engine::clock::{Stopwatch, thread_cpu_ms};
 
-/// Of one core, for all workers of a paced run together.
-const CPU_SHARE: u64 = 10;
+/// Of one core, for all workers of a paced run together. Less than the tenth that is promised: the writer and the
+/// settling come on top.
+const CPU_SHARE: u64 = 8;
 /// Rests are cut into pieces, so that a cancel takes effect at once.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 

@@ -19,13 +19,15 @@ use crate::domain::problem::Class;
 use crate::domain::run::{Kind, Outcome};
 use crate::domain::show::show;
 use crate::engine::clock;
-use crate::index::{IndexError, Reader, Result, RunContext};
+use crate::index::{Result, RunContext};
 
 /// Which part of a run is prepared.
 pub(super) struct Part {
     pub run: RunContext,
     pub company: Arc<Company>,
     pub hinted: Option<Hinted>,
+    /// Threads that it is worth.
+    pub workers: usize,
 }
 
 /// Returns what the workers share; or how the run ends, when there is nothing that may be looked at.
@@ -56,8 +58,8 @@ pub(super) fn prepare(
         Ok(filter) => filter,
         Err(error) => return Ok(Err(Ending::failed(Class::Config, error.to_string()))),
     };
-    let reader = Reader::open(&context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
-    Ok(Ok(Arc::new(Shared {
+    let reader = part.company.reader(&context.index_path)?;
+    let shared = Shared {
         run: Arc::new(part.run),
         started_ms: open.started_at.0,
         reads_all: has_moved,
@@ -83,9 +85,12 @@ pub(super) fn prepare(
         arrivals_are_final: AtomicBool::new(false),
         is_settling: AtomicBool::new(false),
         counting: AtomicBool::new(true),
+        workers: part.workers,
         spec: spec.clone(),
         context: context.clone(),
-    })))
+    };
+    shared.company.keep_reader(reader);
+    Ok(Ok(Arc::new(shared)))
 }
 
 /// Opens the root, or says why the run fails. The root may be missing for a while: nothing is removed for that.

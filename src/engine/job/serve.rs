@@ -9,17 +9,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use super::company::Company;
 use super::hinted::Hinted;
 use super::open_run::{Ending, OpenRun};
+use super::outcome;
 use super::prepare::{Part, prepare};
 use super::settle::{Settled, settle};
 use super::shared::{JobContext, JobSpec, Shared};
 use super::stack::Work;
 use super::targets::hinted_targets;
 use super::worker::run_round;
-use super::{outcome, pace};
 use crate::domain::hint::{Hints, Look};
 use crate::domain::run::{Kind, Outcome};
 use crate::engine::stop::Why;
-use crate::index::{IndexError, Reader, Result, RunContext};
+use crate::index::{Reader, Result, RunContext};
 
 /// So many places are worth more than one thread.
 const PLACES_FOR_ONE: usize = 32;
@@ -183,7 +183,13 @@ impl<'a> Server<'a> {
             self.company.moved.lock().expect("no one panics while holding this lock").clear();
         }
         // The mount table and the root are looked at anew: a batch must not remove what lies on a disk that went away.
-        let part = Part { run, company: Arc::clone(&self.company), hinted: Some(Hinted::new(&batch.places)) };
+        let is_small = batch.polls.is_empty() && batch.places.len() <= PLACES_FOR_ONE;
+        let part = Part {
+            run,
+            company: Arc::clone(&self.company),
+            hinted: Some(Hinted::new(&batch.places)),
+            workers: if is_small { 1 } else { self.spec.workers },
+        };
         let shared = match prepare(&self.spec, self.context, self.open, part)? {
             Ok(shared) => shared,
             Err(ending) => return Ok(Err(ending)),
@@ -201,8 +207,7 @@ impl<'a> Server<'a> {
         }
         // What the run has sent of these directories is committed when this returns.
         let before = self.context.writer.findings(&shared.run)?;
-        let reader = Reader::open(&self.context.index_path)?;
-        let reader = reader.ok_or_else(|| IndexError::broken("the index file has gone"))?;
+        let reader = self.company.reader(&self.context.index_path)?;
         let targets = hinted_targets(&shared, &reader, &mine)?;
         let (known, unknown): (Vec<_>, Vec<_>) =
             targets.into_iter().partition(|target| !is_beside || !target.path.is_empty() || target.known.is_some());
@@ -210,13 +215,13 @@ impl<'a> Server<'a> {
             // The run has not even written its root yet.
             again.merge(mine.into_hints());
         }
-        let workers = if known.len() > PLACES_FOR_ONE { pace::workers(&self.spec) } else { 1 };
         shared.stack.begin(known.into_iter().map(Work::Directory).collect(), None);
-        run_round(&shared, workers);
+        run_round(&shared, shared.workers);
         let result = outcome::first_error(&shared)
             .and_then(|()| self.look_at_other_names(&shared, &reader, &mut again))
             .and_then(|()| settle(&shared));
         self.company.leave_hints();
+        self.company.keep_reader(reader);
         let settled = result?;
         outcome::first_error(&shared)?;
         if let Some(hinted) = &shared.hinted {

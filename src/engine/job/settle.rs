@@ -98,7 +98,7 @@ fn relist(shared: &Arc<Shared>) -> Result<()> {
         shared.vanished.store(0, Relaxed);
         let source = known_directories(shared, false, Scope::Moved)?;
         shared.stack.begin(Vec::new(), Some(source));
-        run_round(shared, shared.spec.workers);
+        run_round(shared, shared.workers);
         // So that the next round compares with what this one wrote.
         shared.context.writer.has_parked(&shared.run)?;
         let relisted = shared.relisted.load(Relaxed) - before;
@@ -134,7 +134,7 @@ fn read_arrivals(shared: &Arc<Shared>) -> Result<()> {
         Ok(Some(vec![Work::Arrivals(arrivals)]))
     });
     shared.stack.begin(Vec::new(), Some(source));
-    run_round(shared, shared.spec.workers);
+    run_round(shared, shared.workers);
     Ok(())
 }
 

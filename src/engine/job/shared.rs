@@ -157,6 +157,8 @@ pub(super) struct Shared {
     pub arrivals_are_final: AtomicBool,
     /// The last directory has been looked at. A used-up budget stops nothing any more: half a settling would be wrong.
     pub is_settling: AtomicBool,
+    /// On so many threads.
+    pub workers: usize,
     /// The thread that counts ahead is still wanted.
     pub counting: AtomicBool,
 }

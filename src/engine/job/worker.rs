@@ -62,8 +62,7 @@ fn serve(shared: &Arc<Shared>) {
 }
 
 fn work_all(shared: &Arc<Shared>) -> Result<()> {
-    let index =
-        Reader::open(&shared.context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
+    let index = shared.company.reader(&shared.context.index_path)?;
     let mut worker = Worker {
         shared: Arc::clone(shared),
         index,
@@ -83,6 +82,7 @@ fn work_all(shared: &Arc<Shared>) -> Result<()> {
         pace.rest(shared);
     }
     worker.sink.finish()?;
+    shared.company.keep_reader(worker.index);
     let mut left_out = shared.left_out.lock().expect("no one panics while holding this lock");
     left_out.add(&worker.listing.left_out);
     Ok(())
