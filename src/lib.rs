@@ -9,7 +9,7 @@
 //!
 //! News between these floors is only a *hint*: "look there". Whoever is told reads the floor below again. A lost, doubled
 //! or late message costs time and never correctness. Hence *one road* (every kind of run is the same job over another set
-//! of directories), *one shape* (engine and screen are `update(&mut State, Input) -> Vec<Effect>`, pure, in a thin
+//! of directories), *one shape* (engine and screen are `update(&mut State, Input, Now) -> Vec<Effect>`, pure, in a thin
 //! shell), and *writes through one door, reads from the shelf* (one writer thread; everyone reads the index read-only).
 //!
 //! # The floors
@@ -26,8 +26,8 @@
 //!            domain            nouns and rules: no I/O, no clock, no threads
 //! ```
 //!
-//! Arrows point down only, and `tests/it/tidy.rs` keeps it so. Rooms still to come: `journal` beside `index`, watching
-//! in `disk`.
+//! Arrows point down only, and `tests/it/tidy.rs` keeps it so. A room still to come: `journal` beside
+//! `index`.
 //!
 //! Every engine serves a socket by `api`, whichever command hosts it. A command that finds the data directory taken gets
 //! the same [`engine::Handle`] from `api::client`, and what stands above it does not know the difference. An engine that
@@ -47,6 +47,17 @@
 //! become moves, the other arrivals are read, those with a parked twin's content become moves too, and what is still
 //! parked passes the guard: removed, or held for a person. Then the run is closed, and a full run that reached its last
 //! directory vouches for everything it did not have to write.
+//!
+//! A file is saved: the kernel tells [`disk::watch`], which hands the engine a *hint* (a directory and a name). `update`
+//! lets it rest until the place is quiet for half a second, five at most, and gives it with what else is due to the run
+//! that goes on in the repository, or starts a realtime run. A *batch* of hints is a small run: it looks at its names,
+//! settles by itself, and is committed. Beside a long run it has a lane of its own for what it parks, takes no directory
+//! that the run has in hand (`engine::job::company`), and leaves a directory that is gone to the end of that run.
+//!
+//! Every run places its watch on a directory before it lists it, by the very descriptor that it lists. So after a full
+//! run the watcher covers everything, and "true as of" moves on with each *proof*: an event in a file of our own, which
+//! comes behind all others in the kernel's one queue. An overflow, a lost root or a watcher that does not answer ends
+//! that until the next full run.
 //!
 //! # Invariants
 //!
@@ -84,6 +95,17 @@
 //!   lets later rows go to the one that stands ([`index`], `twins`).
 //! - **What is held stays held** until it returns or someone decides, however the shares move: the guard is asked about
 //!   new removals only, and counts the held ones in.
+//! - **Watching is our own use of inotify** and not a library's: a watch must be placed on the descriptor that is listed,
+//!   a renamed directory must not take the watch of its new place along, and a proof needs one queue whose order is known.
+//!   It also costs a fifth of the CPU time in a burst ([`disk::watch`]).
+//! - **An overflow is followed by a full run**, not an incremental one: what was written in place leaves no trace in its
+//!   directory's stamp.
+//! - **A file that is still being written waits**: hints are served when it was closed, or has rested for two seconds.
+//!   Neither half a file nor a problem is recorded of it.
+//! - **A realtime run stays open** until it was quiet for ten seconds, an hour at most: one row in the history instead of
+//!   a row for each save. While it only waits, the repository is not `syncing`.
+//! - **Hints are never served by the run's own workers**, so that none of them waits for a large file.
+//! - **A polite run is nice, and asks `ionice`** for the idle class: no library that we trust has a safe call for it.
 //! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
 //! - **ctime and birth time** are stored as distances from mtime and ctime: mostly 0 to 5 bytes instead of 8.
 //! - **A directory's row holds its whole path.** Views are a plain join, a subtree is a range, a move is one update.
