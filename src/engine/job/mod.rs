@@ -22,6 +22,7 @@ mod shared;
 mod sink;
 mod stack;
 mod targets;
+mod unlisted;
 mod worker;
 
 pub use outcome::{Finished, run};
