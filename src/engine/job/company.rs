@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use super::shared::MovedDirectory;
+use crate::disk::{Filter, FilterError, OwnFiles};
 use crate::domain::hint::Hints;
+use crate::domain::repository::Selection;
 use crate::index::{IndexError, Reader, Result};
 
 /// Shared by a run's workers and the thread that serves hints beside it.
@@ -25,6 +27,9 @@ pub(super) struct Company {
     pub removed: AtomicU64,
     /// Opened before: a batch of hints comes every few hundred milliseconds, and opening one costs as much as its work.
     readers: Mutex<Vec<Reader>>,
+    /// Made ready once for all batches: a realtime run ends when the settings of its repository change.
+    filter: OnceLock<Arc<Filter>>,
+    own: OnceLock<Arc<OwnFiles>>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +50,23 @@ impl Company {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().expect("no one panics while holding this lock")
+    }
+
+    /// Returns what belongs to the repository.
+    ///
+    /// # Errors
+    /// When a pattern cannot be understood.
+    pub fn filter(&self, selection: &Selection) -> std::result::Result<Arc<Filter>, FilterError> {
+        if let Some(filter) = self.filter.get() {
+            return Ok(Arc::clone(filter));
+        }
+        let filter = Arc::new(Filter::new(selection)?);
+        Ok(Arc::clone(self.filter.get_or_init(|| filter)))
+    }
+
+    /// Returns our own files.
+    pub fn own(&self, data_directory: &Path) -> Arc<OwnFiles> {
+        Arc::clone(self.own.get_or_init(|| Arc::new(OwnFiles::find(data_directory))))
     }
 
     /// Returns a reader of the index.

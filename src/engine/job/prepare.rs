@@ -13,7 +13,7 @@ use super::mounts::Mounts;
 use super::open_run::{Ending, OpenRun};
 use super::shared::{JobContext, JobSpec, Shared};
 use super::stack::Stack;
-use crate::disk::{Filter, Identity, LeftOutCounts, OwnFiles, Root, RootError};
+use crate::disk::{Identity, LeftOutCounts, Root, RootError};
 use crate::domain::guard::Reason;
 use crate::domain::problem::Class;
 use crate::domain::run::{Kind, Outcome};
@@ -54,7 +54,7 @@ pub(super) fn prepare(
         }
         context.writer.release_root(spec.repository.id)?;
     }
-    let filter = match Filter::new(&spec.repository.settings.selection) {
+    let filter = match part.company.filter(&spec.repository.settings.selection) {
         Ok(filter) => filter,
         Err(error) => return Ok(Err(Ending::failed(Class::Config, error.to_string()))),
     };
@@ -67,7 +67,7 @@ pub(super) fn prepare(
         identity: identity.to_text(),
         root,
         filter,
-        own: OwnFiles::find(&context.data_directory),
+        own: part.company.own(&context.data_directory),
         stack: Stack::default(),
         open_problems: reader.open_problem_paths(spec.repository.id)?,
         is_first: spec.repository.seen_generation == 0,

@@ -3,7 +3,7 @@
 //! A batch is a small run: it looks at its places and settles by itself. Beside another run it has a lane of its own
 //! for what it parks, counts in that run, and waits for nothing that the run has in its hands ([`super::company`]).
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::company::Company;
@@ -120,6 +120,8 @@ pub(super) struct Server<'a> {
     pub run: RunContext,
     pub open: &'a OpenRun,
     pub company: Arc<Company>,
+    /// How many differences a realtime run has found so far.
+    findings: AtomicI64,
 }
 
 impl<'a> Server<'a> {
@@ -135,7 +137,7 @@ impl<'a> Server<'a> {
             manners: Default::default(),
             ..spec.clone()
         };
-        Server { spec, context, run: open.context.clone(), open, company }
+        Server { spec, context, run: open.context.clone(), open, company, findings: AtomicI64::new(0) }
     }
 
     /// Serves batches until the inbox is closed. Returns how a realtime run ends, or why it ends early, and what of a
@@ -162,7 +164,7 @@ impl<'a> Server<'a> {
         if self.context.stop.is_final() {
             return Ending::cancelled(self.context.stop.why() == Some(Why::Stalled));
         }
-        let had_problems = self.context.progress.problems.load(std::sync::atomic::Ordering::Relaxed) > 0;
+        let had_problems = self.context.progress.problems.load(Relaxed) > 0;
         let outcome = match (is_held, had_problems) {
             (true, _) => Outcome::Held,
             (false, true) => Outcome::Partial,
@@ -174,7 +176,7 @@ impl<'a> Server<'a> {
     fn serve(&self, batch: &HintBatch) -> Result<std::result::Result<(Served, Settled), Ending>> {
         let is_beside = self.company.is_shared();
         let lane = match is_beside {
-            true => -1 - LANES.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as i64,
+            true => -1 - LANES.fetch_add(1, Relaxed) as i64,
             false => self.run.number,
         };
         let run = RunContext { lane, ..self.run.clone() };
@@ -205,8 +207,11 @@ impl<'a> Server<'a> {
                 );
             }
         }
-        // What the run has sent of these directories is committed when this returns.
-        let before = self.context.writer.findings(&shared.run)?;
+        let before = match is_beside {
+            // What the run has sent of these directories is committed when this returns.
+            true => self.context.writer.findings(&shared.run)?,
+            false => self.findings.load(Relaxed),
+        };
         let reader = self.company.reader(&self.context.index_path)?;
         let targets = hinted_targets(&shared, &reader, &mine)?;
         let (known, unknown): (Vec<_>, Vec<_>) =
@@ -227,8 +232,9 @@ impl<'a> Server<'a> {
         if let Some(hinted) = &shared.hinted {
             again.merge(hinted.take_deferred());
         }
-        let has_changed = self.context.writer.findings(&shared.run)? != before;
-        Ok(Ok((Served { again, has_changed }, settled)))
+        let after = self.context.writer.findings(&shared.run)?;
+        self.findings.store(after, Relaxed);
+        Ok(Ok((Served { again, has_changed: after != before }, settled)))
     }
 }
 
