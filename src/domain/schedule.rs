@@ -57,18 +57,21 @@ pub fn next_due(every: Duration, started_ms: u64, now: Now, spread: u16) -> u64 
 
 /// Tells whether a daily run at a local time is due, or else when it will be.
 ///
+/// Local times are compared, each as the clock on the wall showed it: an hour that is lived twice has one run.
+///
 /// # Errors
 /// The next moment by the wall clock.
-pub fn daily(at: NaiveTime, last: Option<Timestamp>, now: Now) -> Result<(), Timestamp> {
+pub fn daily(at: NaiveTime, last: Option<Now>, now: Now) -> Result<(), Timestamp> {
     let local = now.local();
     let today = local.date().and_time(at);
     let latest = if today <= local { today } else { today - TimeDelta::days(1) };
     // A last time in the future (the clock was set back) counts as just now.
-    let last = last.map_or(Timestamp(i64::MIN), |last| last.min(now.wall));
-    if now.wall_of(latest) > last {
+    let last = last.map_or(NaiveDateTime::MIN, |last| if last.wall > now.wall { local } else { last.local() });
+    if latest > last {
         return Ok(());
     }
-    Err(now.wall_of(latest + TimeDelta::days(1)))
+    let next = latest + TimeDelta::days(1);
+    Err(now.wall_of(if next > last { next } else { next + TimeDelta::days(1) }))
 }
 
 /// Into how many parts a round of verifying is cut.
@@ -134,8 +137,10 @@ mod tests {
             (Some(99), Err(hours(121))),
             (Some(5000), Err(hours(121))),
         ] {
-            assert_eq!(daily(three, last.map(hours), at(0, 100)), expected, "{last:?}");
+            assert_eq!(daily(three, last.map(|hours| at(0, hours)), at(0, 100)), expected, "{last:?}");
         }
+        let winter = Now { utc_offset_s: 3_600, ..at(0, 98) };
+        assert_eq!(daily(three, Some(at(0, 97)), winter), Err(hours(122)), "03:00 comes twice this night");
     }
 
     #[test]

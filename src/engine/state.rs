@@ -154,6 +154,7 @@ pub struct State {
     pub(super) retries: Vec<Retry>,
     pub(super) proof: Proof,
     pub(super) measure_at: u64,
+    pub(super) measured_at: u64,
     pub(super) retire_at: u64,
     pub(super) runs_started: u64,
     pub(super) runs_skipped: u64,
@@ -167,7 +168,7 @@ pub(super) struct Repo {
     /// When each kind is due, by the monotonic clock.
     pub timers: BTreeMap<Kind, u64>,
     /// When the last full run began: a daily one is due by the wall clock.
-    pub last_full: Option<Timestamp>,
+    pub last_full: Option<Now>,
     /// What was asked for and is not queued yet.
     pub asked: BTreeSet<Kind>,
     pub pending: Pending,
@@ -176,6 +177,10 @@ pub(super) struct Repo {
     pub away: Option<Away>,
     pub is_probed: bool,
     pub probe_at: u64,
+    /// How often news of it were lost: who began before the last time has not seen everything.
+    pub losses: u64,
+    /// After a look at hints has failed: until when there is no other, and how long that rest was.
+    pub rest: Option<(u64, u64)>,
     /// As it was told last.
     pub told: Live,
 }
@@ -237,8 +242,10 @@ pub(super) struct Running {
     pub started_ms: u64,
     /// By when it must have ended after it was asked to, and why it was.
     pub stopping: Option<(u64, Why)>,
-    /// Its last measure, and when that moved.
+    /// Its last measure, and for how long it has not moved.
     pub measure: (u64, u64),
+    /// How often news of its repository had been lost when it began.
+    pub losses: u64,
     /// For a realtime run: when it was last given hints.
     pub hinted_ms: u64,
     /// No more hints are given to it.
@@ -275,6 +282,7 @@ impl State {
             retries: Vec::new(),
             proof: Proof::default(),
             measure_at: 0,
+            measured_at: 0,
             retire_at: 0,
             runs_started: 0,
             runs_skipped: 0,
@@ -326,7 +334,7 @@ impl State {
 
 impl Repo {
     pub fn new(tracked: Tracked, now: Now) -> Repo {
-        let last_full = tracked.last_of(Kind::Full);
+        let last_full = tracked.last_of(Kind::Full).map(|wall| Now { wall, ..now });
         Repo {
             tracked,
             timers: BTreeMap::new(),
@@ -338,6 +346,8 @@ impl Repo {
             away: None,
             is_probed: false,
             probe_at: now.mono_ms,
+            losses: 0,
+            rest: None,
             told: Live::default(),
         }
     }

@@ -26,7 +26,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
     let fx = &mut effects;
     match input {
         Input::Sync { jobs, reply } => queue::enqueue(state, jobs, reply, fx),
-        Input::NotPrepared { name, kind, message } => queue::not_prepared(state, &name, kind, &message),
+        Input::NotPrepared { name, kind, message } => queue::not_prepared(state, &name, kind, &message, now),
         Input::Finished { run_id, result, coverage } => queue::finish(state, &run_id, result, coverage, now, fx),
         Input::Served { run_id, served, coverage } => hints::served(state, &run_id, served, coverage, now, fx),
         Input::Cancel { names, run, reply } => {
@@ -36,7 +36,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
         Input::Repositories(tracked) => repositories::take(state, tracked, now, fx),
         Input::Config(config) => repositories::configure(state, *config),
         Input::Watch(news) => hints::hear(state, news, now, fx),
-        Input::WatcherStarted => proof::started(state),
+        Input::WatcherStarted => proof::started(state, now),
         Input::Probed { id, is_there } => away::probed(state, id, is_there, now, fx),
         Input::Measured(measures) => watchdog::measured(state, &measures, now, fx),
         Input::Snapshot { reply } => proof::snapshot(state, reply, now, fx),

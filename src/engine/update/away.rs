@@ -1,6 +1,6 @@
 //! Roots that are not there: such a repository starts no runs, and gets a full sync when its root returns.
 
-use super::timers;
+use super::{queue, timers};
 use crate::disk::watch::Coverage;
 use crate::domain::problem::Class;
 use crate::domain::report::Run;
@@ -40,12 +40,13 @@ pub(super) fn probed(state: &mut State, id: RepositoryId, is_there: bool, now: N
         repo.watch.rescan = None;
     } else {
         leave(repo, id, now, fx);
-        if is_running {
-            // That run will find out, and say so.
-            return;
-        }
+        queue::drop_own(state, id, fx);
     }
-    repo.asked.insert(Kind::Full);
+    let Some(repo) = state.repositories.get_mut(&id) else { return };
+    // A run that goes on, or is about to, will find out and say so.
+    if (!is_there && is_running) || !repo.asked.insert(Kind::Full) {
+        return;
+    }
     fx.push(Effect::Request(Box::new(timers::request(repo, Kind::Full, Trigger::Watch))));
 }
 
@@ -60,8 +61,14 @@ pub(super) fn after_run(state: &mut State, ended: &Running, run: &Run, now: Now,
         if repo.away.is_none() {
             leave(repo, ended.repository, now, fx);
         }
+        queue::drop_own(state, ended.repository, fx);
     } else if run.outcome.is_some_and(Outcome::is_success) && class.is_none() {
-        repo.away = None;
+        let was_away = repo.away.take().is_some();
+        // What the run has not looked at is not watched either.
+        if was_away && repo.is_watched() && ended.kind != Kind::Full {
+            repo.watch.rescan = None;
+            repo.look_at_everything(now);
+        }
     }
 }
 
@@ -69,7 +76,7 @@ fn leave(repo: &mut Repo, id: RepositoryId, now: Now, fx: &mut Vec<Effect>) {
     repo.away = Some(Away { skipped: 0 });
     repo.probe_at = now.mono_ms + EVERY_WHILE_AWAY_MS;
     repo.pending.clear();
-    repo.watch.is_vouched = false;
+    repo.lose();
     repo.watch.coverage = Coverage::default();
     fx.push(Effect::Forget(id));
 }

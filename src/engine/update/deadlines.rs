@@ -9,7 +9,12 @@ const LONGEST_SLEEP_MS: u64 = 60_000;
 
 /// Returns the next moment by the monotonic clock at which something is due; `None` when only an input can change things.
 pub fn next_deadline(state: &State, now: Now) -> Option<u64> {
-    let mut next = [proof::next_due(state), watchdog::next_due(state)].into_iter().flatten().min();
+    if state.stopping.is_some() {
+        // Nothing new begins: only what does not end is waited for.
+        return watchdog::next_stop(state);
+    }
+    let next = [proof::next_due(state), watchdog::next_stop(state), watchdog::next_due(state)];
+    let mut next = next.into_iter().flatten().min();
     let mut earlier = |at: Option<u64>| next = next.into_iter().chain(at).min();
     if !state.is_resident {
         return next;

@@ -1,12 +1,12 @@
 //! Hints: gathered, served by the run that goes on or by a realtime run, and beyond a measure turned into a full sync.
 
-use super::{proof, timers};
+use super::{proof, queue, timers};
 use crate::disk::watch::{Coverage, News};
-use crate::domain::hint::Everything;
+use crate::domain::hint::{Everything, Hints};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::schedule::Now;
-use crate::engine::job::{HintBatch, Served};
+use crate::engine::job::{HintBatch, JobSpec, Served};
 use crate::engine::protocol::{Event, SyncRequest};
 use crate::engine::state::{Effect, Repo, Running, Serving, State};
 use std::time::Duration;
@@ -17,12 +17,35 @@ const QUIET_MS: u64 = 10_000;
 const LONGEST_MS: u64 = 3_600_000;
 /// What still changed when it was looked at is looked at again after so long.
 const REST: Duration = Duration::from_secs(2);
+/// After a look at hints has failed; doubles with each further one, as far as the wait for a look at everything.
+const FIRST_REST_MS: u64 = 5_000;
 /// Between two looks at everything: the second comes after this, and each further one after twice as long.
 const FIRST_RESCAN_WAIT_MS: u64 = 10_000;
 /// ... up to this; after as much quiet the next one comes at once again.
 const LONGEST_RESCAN_WAIT_MS: u64 = 600_000;
 
 impl Repo {
+    /// Notes that not everything is told: nothing is proven until a full run that begins now has ended.
+    pub(super) fn lose(&mut self) {
+        self.watch.is_vouched = false;
+        self.losses += 1;
+    }
+
+    /// Adds hints that came now, or are to be looked at no sooner than after a rest.
+    pub(super) fn add_hints(&mut self, hints: Hints, now: Now, rest: Duration) {
+        self.pending.add(hints, now.mono_ms, rest);
+        if self.pending.why_everything().is_some() {
+            self.lose();
+        }
+    }
+
+    /// Asks for a look at everything: nobody knows what has happened.
+    pub(super) fn look_at_everything(&mut self, now: Now) {
+        let mut hints = Hints::default();
+        hints.everything(Everything::Overflow);
+        self.add_hints(hints, now, Duration::ZERO);
+    }
+
     /// Tells whether some of it is not watched and must be listed from time to time.
     fn is_polled(&self) -> bool {
         self.is_watched() && (self.watch.coverage.unwatched > 0 || self.watch.coverage.is_remote)
@@ -58,16 +81,18 @@ pub(super) fn hear(state: &mut State, news: News, now: Now, fx: &mut Vec<Effect>
             if !repo.is_watched() || repo.away.is_some() {
                 return;
             }
-            repo.watch.is_vouched &= hints.why_everything().is_none();
-            repo.pending.add(hints, now.mono_ms, Duration::ZERO);
+            repo.add_hints(hints, now, Duration::ZERO);
         }
         News::RootLost { tree } => {
             let id = RepositoryId(tree);
             let Some(repo) = state.repositories.get_mut(&id) else { return };
-            repo.watch.is_vouched = false;
             repo.watch.coverage = Coverage::default();
             repo.probe_at = now.mono_ms;
             fx.push(Effect::Forget(id));
+            // If it is back already, or another is there, nobody would notice otherwise.
+            if repo.is_watched() && repo.away.is_none() {
+                repo.look_at_everything(now);
+            }
         }
         News::Proof(number) => proof::answered(state, number, now, fx),
         News::Down(reason) => proof::down(state, &reason, now, fx),
@@ -76,12 +101,7 @@ pub(super) fn hear(state: &mut State, news: News, now: Now, fx: &mut Vec<Effect>
 
 /// Asks for the runs that hints need: a look at everything, or a realtime run when no other goes on.
 pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
-    let busy: Vec<RepositoryId> = state
-        .running
-        .iter()
-        .map(|run| run.repository)
-        .chain(state.waiting.iter().map(|job| job.repository.id))
-        .collect();
+    let busy: Vec<RepositoryId> = state.repositories.keys().copied().filter(|id| is_busy(state, *id)).collect();
     for (id, repo) in &mut state.repositories {
         if !repo.is_watched() || repo.away.is_some() {
             continue;
@@ -90,13 +110,27 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
             repo.watch.poll_at = 0;
         }
         rescan(repo, now, fx);
-        let needs_run = repo.is_seen() && repo.serving.is_none() && (repo.has_due_hints(now) || repo.must_poll());
+        let is_rested = repo.rest.is_none_or(|(until, _)| until <= now.mono_ms);
+        let needs_run = repo.is_seen() && is_rested && (repo.has_due_hints(now) || repo.must_poll());
         if needs_run && !busy.contains(id) && repo.asked.is_empty() {
             repo.asked.insert(Kind::Realtime);
             let request = SyncRequest::new(vec![repo.name().to_owned()], Kind::Realtime, Trigger::Watch);
             fx.push(Effect::Request(Box::new(request)));
         }
     }
+}
+
+/// Tells whether a run goes on that serves hints, or one is about to begin.
+fn is_busy(state: &State, id: RepositoryId) -> bool {
+    let is_next =
+        |job: &JobSpec| job.repository.id == id && (job.kind == Kind::Realtime || queue::has_slot(state, job));
+    state.running_in(id).is_some() || state.waiting.iter().any(|job| job.plan || is_next(job))
+}
+
+/// After a look at hints has failed, the next one comes later and later.
+pub(super) fn rest(repo: &mut Repo, now: Now) {
+    let wait_ms = repo.rest.map_or(FIRST_REST_MS, |(_, wait_ms)| (wait_ms * 2).min(LONGEST_RESCAN_WAIT_MS));
+    repo.rest = Some((now.mono_ms + wait_ms, wait_ms));
 }
 
 /// Asks for a look at everything; the more often that happens, the longer it waits.
@@ -108,7 +142,7 @@ fn rescan(repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
     }
     let wait_ms = match repo.watch.rescan {
         Some((last_ms, wait_ms)) if now.mono_ms < last_ms + wait_ms => return,
-        Some((last_ms, _)) if now.mono_ms >= last_ms + LONGEST_RESCAN_WAIT_MS => FIRST_RESCAN_WAIT_MS,
+        Some((last_ms, wait_ms)) if now.mono_ms >= last_ms + wait_ms + LONGEST_RESCAN_WAIT_MS => FIRST_RESCAN_WAIT_MS,
         Some((_, wait_ms)) => (wait_ms * 2).min(LONGEST_RESCAN_WAIT_MS),
         None => FIRST_RESCAN_WAIT_MS,
     };
@@ -126,23 +160,33 @@ pub(super) fn serve_due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     if !state.is_resident {
         return;
     }
-    for run in state.running.iter_mut().filter(|run| !run.spec.plan && run.stopping.is_none()) {
-        let Some(repo) = state.repositories.get_mut(&run.repository) else { continue };
-        if repo.serving.is_some() || !repo.is_watched() {
+    for run in state.running.iter_mut().filter(|run| takes_hints(run)) {
+        let is_realtime = run.kind == Kind::Realtime;
+        let repo = state.repositories.get_mut(&run.repository).filter(|repo| repo.is_watched() && repo.away.is_none());
+        if repo.as_ref().is_some_and(|repo| repo.serving.is_some()) {
             continue;
         }
-        let is_quiet = now.mono_ms >= run.hinted_ms + repo.quiet_ms() || now.mono_ms >= run.started_ms + LONGEST_MS;
-        // A verify that was told to give way takes hints to its end; a realtime run that was told to end does not.
-        if run.kind == Kind::Realtime && run.is_closing {
-            continue;
-        }
-        if repo.has_due_hints(now) || (repo.must_poll() && run.kind == Kind::Realtime) {
+        // Where nobody watches any more nothing comes.
+        let is_over = repo.as_ref().is_none_or(|repo| ends_ms(run, repo) <= now.mono_ms);
+        let is_old = now.mono_ms >= run.started_ms + LONGEST_MS;
+        let due = repo.filter(|repo| repo.has_due_hints(now) || (repo.must_poll() && is_realtime));
+        if let Some(repo) = due.filter(|_| !(is_realtime && is_old)) {
             serve(run, repo, now, fx);
-        } else if run.kind == Kind::Realtime && is_quiet {
+        } else if is_realtime && is_over {
             run.is_closing = true;
             fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
         }
     }
+}
+
+/// A verify that was told to give way takes hints to its end; a realtime run that was told to end does not.
+fn takes_hints(run: &Running) -> bool {
+    !run.spec.plan && run.stopping.is_none() && !(run.kind == Kind::Realtime && run.is_closing)
+}
+
+/// Returns when a realtime run ends if nothing more comes.
+fn ends_ms(run: &Running, repo: &Repo) -> u64 {
+    (run.hinted_ms + repo.quiet_ms()).min(run.started_ms + LONGEST_MS)
 }
 
 fn serve(run: &mut Running, repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
@@ -172,14 +216,13 @@ pub(super) fn served(
     run.hinted_ms = now.mono_ms;
     let Some(repo) = state.repositories.get_mut(&run.repository) else { return };
     let polled_at = repo.serving.take().and_then(|serving| serving.polled_at);
-    if let Some(coverage) = coverage {
-        repo.watch.coverage = coverage;
-    }
-    if polled_at.is_some() {
-        repo.watch.polled_at = repo.watch.polled_at.max(polled_at);
+    proof::cover(repo, coverage, state.proof.down.is_some());
+    repo.rest = None;
+    if let Some(polled_at) = polled_at {
+        repo.watch.polled_at = proof::later(repo.watch.polled_at, polled_at, now);
         repo.watch.poll_at = now.mono_ms + repo.tracked.config.watch.poll_every.as_millis() as u64;
     }
-    repo.pending.add(served.again, now.mono_ms, REST);
+    repo.add_hints(served.again, now, REST);
     if served.has_changed {
         fx.push(Effect::Publish(Event::Changed));
     }
@@ -190,12 +233,19 @@ pub(super) fn next_due(state: &State, id: RepositoryId, repo: &Repo) -> Option<u
     if !repo.is_watched() || repo.away.is_some() {
         return None;
     }
-    let run = state.running_in(id);
-    let hints = repo.pending.next_due(repo.patience()).filter(|_| repo.is_seen() && repo.serving.is_none());
+    // Without one of these it is an input that changes things.
+    let can_serve = match state.running_in(id) {
+        Some(run) => repo.serving.is_none() && takes_hints(run),
+        None => repo.is_seen() && repo.asked.is_empty() && !is_busy(state, id),
+    };
+    let rest = repo.rest.filter(|_| state.running_in(id).is_none()).map_or(0, |(until, _)| until);
+    let must_poll = repo.must_poll() && state.running_in(id).is_none_or(|run| run.kind == Kind::Realtime);
+    let hints = repo.pending.next_due(repo.patience()).into_iter().chain(must_poll.then_some(0)).min();
+    let hints = hints.filter(|_| can_serve).map(|at| at.max(rest));
     let poll = (repo.is_polled() && repo.watch.poll_at > 0).then_some(repo.watch.poll_at);
     let rescan = repo.pending.why_everything().map(|_| repo.watch.rescan.map_or(0, |(last, wait)| last + wait));
-    let quiet = run
-        .filter(|run| run.kind == Kind::Realtime && !run.is_closing && repo.serving.is_none())
-        .map(|run| (run.hinted_ms + repo.quiet_ms()).min(run.started_ms + LONGEST_MS));
+    let rescan = rescan.filter(|_| !repo.asked.contains(&Kind::Full));
+    let quiet =
+        state.running_in(id).filter(|run| run.kind == Kind::Realtime && can_serve).map(|run| ends_ms(run, repo));
     [hints, poll, rescan, quiet].into_iter().flatten().min()
 }

@@ -9,10 +9,10 @@ use crate::engine::state::{Effect, Repo, State};
 
 /// Tells of every repository that stands otherwise than it was told last.
 pub(super) fn publish(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
-    let is_scheduled = state.config.scheduler.enabled;
+    let is_scheduled = state.config.scheduler.enabled && state.is_resident;
     for repo in state.repositories.values_mut() {
         // A moment that moves on, and a schedule that is wound up again, are no news by themselves.
-        let known = Live { true_as_of: None, next_runs: Vec::new(), ..live_of(repo, is_scheduled, now) };
+        let known = Live { true_as_of: None, ..live_of(repo, false, now) };
         if known != repo.told {
             repo.told = known;
             fx.push(Effect::Publish(Event::Live(Box::new(live_of(repo, is_scheduled, now)))));

@@ -1,10 +1,9 @@
 //! Proofs: the watcher shows that all it had to tell has been told, so that "true as of" may move on.
 
 use crate::disk::watch::Coverage;
-use crate::domain::hint::{Everything, Hints};
+use crate::domain::moment::Timestamp;
 use crate::domain::schedule::Now;
-use crate::engine::state::{Effect, Proof, ReplyId, State};
-use std::time::Duration;
+use crate::engine::state::{Effect, Proof, ReplyId, Repo, State};
 
 /// While anything is watched, so often; it costs an open and a close of a file of our own, and writes nothing.
 const EVERY_MS: u64 = 10_000;
@@ -59,6 +58,8 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
 /// Moves "true as of" on to when the proof was asked for, wherever nothing waits and nothing was lost.
 pub(super) fn answered(state: &mut State, number: u64, now: Now, fx: &mut Vec<Effect>) {
     if number != state.proof.number {
+        // Too late to prove anything, but a sign of life.
+        state.proof.missed = 0;
         return;
     }
     let Some((_, asked_at)) = state.proof.asked.take() else { return };
@@ -69,13 +70,29 @@ pub(super) fn answered(state: &mut State, number: u64, now: Now, fx: &mut Vec<Ef
         let is_sure = repo.watch.is_vouched && repo.watch.coverage.watched > 0 && !is_busy;
         let has_postponed = state.running.iter().any(|run| run.repository == *id && run.spec.plan);
         if is_sure && !has_postponed {
-            // A clock that was set back takes the proven moment along.
-            let before = repo.watch.proven_at.filter(|before| *before <= now.wall);
-            repo.watch.proven_at = before.max(Some(asked_at));
+            repo.watch.proven_at = later(repo.watch.proven_at, asked_at, now);
         }
     }
     // Who came after this proof was asked for wants a newer one only if something is on its way.
     fx.extend(state.proof.waiting.drain(..).map(|(reply, _)| Effect::Snapshot(reply)));
+}
+
+/// Returns the later of two moments. A clock that was set back takes the proven moment along.
+pub(super) fn later(before: Option<Timestamp>, at: Timestamp, now: Now) -> Option<Timestamp> {
+    before.filter(|before| *before <= now.wall).max(Some(at.min(now.wall)))
+}
+
+/// Takes how much of a repository is watched. While no watcher answers that is nothing, whatever it said last.
+pub(super) fn cover(repo: &mut Repo, told: Option<Coverage>, is_down: bool) {
+    let is_unwatched = is_down && repo.is_watched();
+    let coverage = &mut repo.watch.coverage;
+    if is_unwatched {
+        // At least its root: what is not watched at all must be listed, too.
+        let unwatched = (coverage.watched + coverage.unwatched).max(1);
+        *coverage = Coverage { watched: 0, unwatched, ..*coverage };
+    } else if let Some(told) = told {
+        *coverage = told;
+    }
 }
 
 /// The watcher is gone: everything is listed from time to time until it is back.
@@ -85,20 +102,17 @@ pub(super) fn down(state: &mut State, reason: &str, now: Now, fx: &mut Vec<Effec
     state.proof.down = Some((now.mono_ms + wait_ms, wait_ms));
     (state.proof.asked, state.proof.missed) = (None, 0);
     for repo in state.repositories.values_mut() {
-        let directories = repo.watch.coverage.watched + repo.watch.coverage.unwatched;
-        repo.watch.coverage = Coverage { watched: 0, unwatched: directories, ..repo.watch.coverage };
-        repo.watch.is_vouched = false;
+        cover(repo, None, true);
+        repo.lose();
     }
     fx.extend(state.proof.waiting.drain(..).map(|(reply, _)| Effect::Snapshot(reply)));
 }
 
 /// A watcher is there again: everything is looked at once more, and so gets its watches.
-pub(super) fn started(state: &mut State) {
+pub(super) fn started(state: &mut State, now: Now) {
     state.proof = Proof { number: state.proof.number, ..Proof::default() };
     for repo in state.repositories.values_mut().filter(|repo| repo.is_watched()) {
-        let mut hints = Hints::default();
-        hints.everything(Everything::Overflow);
-        repo.pending.add(hints, 0, Duration::ZERO);
+        repo.look_at_everything(now);
     }
 }
 

@@ -1,13 +1,14 @@
 //! The queue: merging, starting, ending, cancelling.
 
-use super::{away, timers, watchdog};
+use super::{away, hints, proof, timers, watchdog};
 use crate::disk::watch::Coverage;
+use crate::domain::hint::Hints;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::domain::schedule::Now;
 use crate::engine::job::{Finished, JobSpec, Manners};
 use crate::engine::protocol::{Answer, Event, Plan, QueuedRun, Refusal};
-use crate::engine::state::{Effect, PendingPlan, ReplyId, Running, State, queued};
+use crate::engine::state::{Effect, PendingPlan, ReplyId, Running, Serving, State, queued};
 use crate::engine::stop::Why;
 
 /// Hints that a failed run leaves are looked at again after so long.
@@ -19,6 +20,12 @@ pub(super) fn enqueue(state: &mut State, jobs: Vec<JobSpec>, reply: Option<Reply
             repo.asked.remove(&job.kind);
         }
     }
+    // It may have been paused or removed since the engine asked for this, or its root may have gone.
+    let is_open = |job: &JobSpec| {
+        let repo = state.repositories.get(&job.repository.id);
+        repo.is_some_and(|repo| !repo.is_paused() && (repo.away.is_none() || job.kind == Kind::Full))
+    };
+    let jobs: Vec<JobSpec> = jobs.into_iter().filter(|job| reply.is_some() || is_open(job)).collect();
     if state.stopping.is_some() {
         let refusal = Refusal::new("unavailable", "the engine is ending");
         fx.extend(reply.map(|reply| Effect::Answer(reply, Answer::Refused(refusal))));
@@ -48,11 +55,17 @@ pub(super) fn enqueue(state: &mut State, jobs: Vec<JobSpec>, reply: Option<Reply
     }
 }
 
-/// A request of the engine's own came to nothing: the next time that it is due it is asked for again.
-pub(super) fn not_prepared(state: &mut State, name: &str, kind: Kind, message: &str) {
+/// A request of the engine's own came to nothing: the next time that it is due it is asked for again, and what was
+/// needed for "true as of" as soon as may be.
+pub(super) fn not_prepared(state: &mut State, name: &str, kind: Kind, message: &str, now: Now) {
     tracing::warn!(repository = name, kind = kind.as_str(), message, "a run could not be prepared");
     for repo in state.repositories.values_mut().filter(|repo| repo.name() == name) {
         repo.asked.remove(&kind);
+        match kind {
+            Kind::Realtime => hints::rest(repo, now),
+            Kind::Full if repo.is_watched() && !repo.watch.is_vouched => repo.look_at_everything(now),
+            _ => {}
+        }
     }
 }
 
@@ -103,6 +116,7 @@ fn is_plain(job: &JobSpec) -> bool {
 /// no slot, and end as soon as another run of their repository waits.
 pub(super) fn start_what_fits(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     drop_idle_realtime(state);
+    make_room(state, fx);
     let mut next = 0;
     while next < state.waiting.len() {
         if !may_start(state, &state.waiting[next]) {
@@ -117,7 +131,8 @@ pub(super) fn start_what_fits(state: &mut State, now: Now, fx: &mut Vec<Effect>)
             kind: job.kind,
             started_ms: now.mono_ms,
             stopping: None,
-            measure: (0, now.mono_ms),
+            measure: (0, 0),
+            losses: state.repositories.get(&job.repository.id).map_or(0, |repo| repo.losses),
             hinted_ms: now.mono_ms,
             is_closing: false,
             spec: job.clone(),
@@ -125,7 +140,6 @@ pub(super) fn start_what_fits(state: &mut State, now: Now, fx: &mut Vec<Effect>)
         timers::started(state, &job, now);
         fx.push(Effect::Start(Box::new(job)));
     }
-    make_room(state, fx);
 }
 
 /// A realtime run that has nothing to look at any more does not begin.
@@ -146,26 +160,36 @@ fn may_start(state: &State, job: &JobSpec) -> bool {
         return false;
     }
     if job.kind == Kind::Realtime {
-        // Whatever else waits for the repository serves its hints, too; and a plan needs all of them to end.
-        return !state
-            .waiting
-            .iter()
-            .any(|w| w.plan || (w.repository.id == job.repository.id && w.kind != Kind::Realtime));
+        // Whatever else begins now in the repository serves its hints, too; and a plan needs all of them to end.
+        let is_next =
+            |w: &JobSpec| w.repository.id == job.repository.id && w.kind != Kind::Realtime && has_slot(state, w);
+        return !state.waiting.iter().any(|w| w.plan || is_next(w));
     }
-    let slots = state.running.iter().filter(|running| running.kind != Kind::Realtime);
+    has_slot(state, job)
+}
+
+/// Tells whether fewer other runs go on than may, and none on the same rotating disk. A realtime run that ends to make
+/// room keeps the place for the run that waits for it.
+pub(super) fn has_slot(state: &State, job: &JobSpec) -> bool {
+    let is_awaited = |id: RepositoryId| state.waiting.iter().any(|w| w.repository.id == id && w.kind != Kind::Realtime);
+    let keeps_place =
+        |run: &Running| run.is_closing && run.repository != job.repository.id && is_awaited(run.repository);
+    let slots = state.running.iter().filter(|run| run.kind != Kind::Realtime || keeps_place(run));
     let is_disk_busy = || slots.clone().any(|running| job.disk.is_some() && running.spec.disk == job.disk);
     slots.clone().count() < state.config.sync.repositories_at_once && !is_disk_busy()
 }
 
 /// Asks runs that stand in the way of others, and can, to make room.
 fn make_room(state: &mut State, fx: &mut Vec<Effect>) {
+    let next: Vec<RepositoryId> =
+        state.waiting.iter().filter(|job| has_slot(state, job)).map(|job| job.repository.id).collect();
     let State { waiting, running, repositories, .. } = state;
     for run in running.iter_mut().filter(|run| !run.is_closing && run.stopping.is_none()) {
         let repo = repositories.get(&run.repository);
         match run.kind {
             Kind::Realtime => {
                 let is_serving = repo.is_some_and(|repo| repo.serving.is_some());
-                let is_in_the_way = waiting.iter().any(|job| job.plan || job.repository.id == run.repository);
+                let is_in_the_way = next.contains(&run.repository) || waiting.iter().any(|job| job.plan);
                 if is_in_the_way && !is_serving {
                     run.is_closing = true;
                     fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
@@ -206,16 +230,20 @@ pub(super) fn finish(
     let id = ended.repository;
     let is_success = result.as_ref().is_ok_and(|finished| finished.run.outcome.is_some_and(Outcome::is_success));
     if let Some(repo) = state.repositories.get_mut(&id) {
-        if repo.serving.as_ref().is_some_and(|serving| serving.run_id == run_id) {
-            repo.serving = None;
+        let unserved = repo.serving.take_if(|serving| serving.run_id == run_id);
+        proof::cover(repo, coverage, state.proof.down.is_some());
+        if ended.kind == Kind::Realtime && !is_success {
+            hints::rest(repo, now);
         }
-        if let Some(coverage) = coverage {
-            repo.watch.coverage = coverage;
-        }
-        let left = result.as_ref().map_or_else(|_| Default::default(), |finished| finished.again.clone());
-        if repo.is_watched() && repo.away.is_none() && !left.is_empty() {
+        let left = result.as_ref().map_or_else(|_| Hints::default(), |finished| finished.again.clone());
+        let is_hinted = repo.is_watched() && repo.away.is_none();
+        let had_places = |serving: Serving| serving.places > u64::from(serving.polled_at.is_some());
+        if is_hinted && left.is_empty() && unserved.is_some_and(had_places) {
+            // They went down with the thread that had them.
+            repo.look_at_everything(now);
+        } else if is_hinted && !left.is_empty() {
             let rest = if is_success { std::time::Duration::ZERO } else { REST_AFTER_FAILURE };
-            repo.pending.add(left, now.mono_ms, rest);
+            repo.add_hints(left, now, rest);
         }
     }
     match result {
@@ -234,11 +262,11 @@ fn after(state: &mut State, ended: &Running, finished: &Finished, now: Now, fx: 
     if let Some(repo) = state.repositories.get_mut(&ended.repository)
         && finished.has_seen_all
         && repo.is_watched()
-        && repo.pending.why_everything().is_none()
+        && repo.losses == ended.losses
     {
         repo.watch.is_vouched = true;
-        repo.watch.proven_at = repo.watch.proven_at.max(Some(run.started_at));
-        repo.watch.polled_at = repo.watch.polled_at.max(Some(run.started_at));
+        repo.watch.proven_at = proof::later(repo.watch.proven_at, run.started_at, now);
+        repo.watch.polled_at = proof::later(repo.watch.polled_at, run.started_at, now);
     }
     away::after_run(state, ended, run, now, fx);
     timers::ended(state, ended, run, now);
@@ -296,12 +324,7 @@ pub(super) fn cancel(state: &mut State, names: &[String], run: Option<&str>, now
         std::mem::take(&mut state.waiting).into_iter().partition(|job| is_meant(&job.repository.name, &job.run_id));
     state.waiting = kept;
     let dropped: Vec<JobSpec> = dropped;
-    for job in dropped.iter().filter(|job| job.kind != Kind::Realtime) {
-        fx.push(Effect::Publish(Event::RunLost {
-            run_id: job.run_id.clone(),
-            message: "cancelled before it began".to_owned(),
-        }));
-    }
+    tell_lost(&dropped, "cancelled before it began", fx);
     refuse_broken_plans(state, &dropped, fx);
     let mut count = (before - state.waiting.len()) as u64;
     let meant: Vec<String> = state
@@ -315,6 +338,23 @@ pub(super) fn cancel(state: &mut State, names: &[String], run: Option<&str>, now
         watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
     }
     count
+}
+
+/// Drops what waits for a repository and nobody asked for: its root is not there.
+pub(super) fn drop_own(state: &mut State, id: RepositoryId, fx: &mut Vec<Effect>) {
+    let is_own = |job: &JobSpec| job.repository.id == id && !job.plan && !job.triggers.contains(&Trigger::User);
+    let (dropped, kept) = std::mem::take(&mut state.waiting).into_iter().partition(is_own);
+    state.waiting = kept;
+    let dropped: Vec<JobSpec> = dropped;
+    tell_lost(&dropped, "its root is not there", fx);
+}
+
+/// Tells who looks on that runs which waited do not begin. They were never told of realtime runs.
+fn tell_lost(dropped: &[JobSpec], message: &str, fx: &mut Vec<Effect>) {
+    for job in dropped.iter().filter(|job| job.kind != Kind::Realtime) {
+        let (run_id, message) = (job.run_id.clone(), message.to_owned());
+        fx.push(Effect::Publish(Event::RunLost { run_id, message }));
+    }
 }
 
 /// Who waits for a plan of which a part was dropped is told now: the rest would never be whole.
@@ -347,12 +387,7 @@ pub(super) fn stop_all(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     let stopping: Vec<String> =
         state.running.iter().filter(|run| !idle.contains(&run.run_id)).map(|run| run.run_id.clone()).collect();
     let dropped = std::mem::take(&mut state.waiting);
-    for job in dropped.iter().filter(|job| job.kind != Kind::Realtime) {
-        fx.push(Effect::Publish(Event::RunLost {
-            run_id: job.run_id.clone(),
-            message: "cancelled before it began".to_owned(),
-        }));
-    }
+    tell_lost(&dropped, "cancelled before it began", fx);
     refuse_broken_plans(state, &dropped, fx);
     for run_id in stopping {
         watchdog::stop(state, &run_id, Why::Cancelled, now, fx);

@@ -2,7 +2,6 @@
 
 use super::{queue, timers};
 use crate::config::Config;
-use crate::disk::watch::Coverage;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::schedule::Now;
@@ -61,8 +60,9 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
     }
     if was_watched && (!repo.is_watched() || has_moved) {
         repo.pending.clear();
+        repo.rest = None;
         repo.watch = Watching { proven_at: repo.watch.proven_at, ..Watching::default() };
-        repo.watch.coverage = Coverage::default();
+        repo.lose();
         fx.push(Effect::Forget(id));
     }
     if has_moved || is_resumed {

@@ -1,15 +1,23 @@
-//! Every decision of the engine, without a thread or a file.
+//! Every decision of the engine, without a thread or a file, and with a clock that does as it is told.
 
-use super::*;
-use crate::config::Config;
+mod absence;
+mod doings;
+mod freshness;
+mod hints;
+mod properties;
+mod queue;
+mod retry;
+mod schedule;
+mod settings;
+mod stopping;
+mod world;
+
 use crate::domain::guard::Limits;
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{Repository, Run};
 use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::run::{Kind, Outcome, Tally, Trigger};
-use crate::engine::job::{Finished, JobSpec, Manners};
-use crate::engine::protocol::QueuedRun;
-use crate::engine::state::ReplyId;
+use crate::engine::job::{JobSpec, Manners};
 
 fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
     JobSpec {
@@ -51,14 +59,14 @@ fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
     }
 }
 
-fn finished(run_id: &str) -> Input {
-    let run = Run {
-        run_id: run_id.to_owned(),
+fn run(spec: &JobSpec) -> Run {
+    Run {
+        run_id: spec.run_id.clone(),
         number: 1,
-        repository_id: RepositoryId(1),
-        repository: "r1".to_owned(),
-        kind: Kind::Full,
-        trigger: "user".to_owned(),
+        repository_id: spec.repository.id,
+        repository: spec.repository.name.clone(),
+        kind: spec.kind,
+        trigger: String::new(),
         outcome: Some(Outcome::Completed),
         started_at: Timestamp(0),
         ended_at: None,
@@ -66,103 +74,10 @@ fn finished(run_id: &str) -> Input {
         tally: Tally::default(),
         error_class: None,
         error_message: None,
-        attempt: 1,
-        retry_of: None,
+        attempt: spec.attempt,
+        retry_of: spec.retry_of.clone(),
         folded: 1,
         instance: String::new(),
         metadata: None,
-    };
-    Input::Finished { run_id: run_id.to_owned(), result: Ok(Box::new(Finished::given_up(run))), coverage: None }
-}
-
-fn sync(jobs: Vec<JobSpec>) -> Input {
-    Input::Sync { jobs, reply: Some(ReplyId(1)) }
-}
-
-/// Feeds inputs and returns what was done, one word each.
-fn check(at_once: usize, inputs: Vec<Input>, expected: &str) {
-    let mut config = Config::default();
-    config.sync.repositories_at_once = at_once;
-    let mut state = State::new(config, false, 1);
-    let mut done = Vec::new();
-    for input in inputs {
-        for effect in update(&mut state, input, Now::default()) {
-            done.push(match effect {
-                Effect::Start(job) => format!("start {}", job.run_id),
-                Effect::Stop { run_id, .. } => format!("stop {run_id}"),
-                Effect::Answer(_, Answer::Accepted(runs)) => {
-                    let word = |run: &QueuedRun| format!("{}{}", run.run_id, if run.joined { "+" } else { "" });
-                    format!("accepted {}", runs.iter().map(word).collect::<Vec<_>>().join(","))
-                }
-                Effect::Answer(_, Answer::Planned(plans)) => format!("planned {}", plans.len()),
-                Effect::Answer(_, Answer::Done { count }) => format!("done {count}"),
-                Effect::Answer(_, Answer::Refused(_)) => "refused".to_owned(),
-                Effect::End => "end".to_owned(),
-                _ => continue,
-            });
-        }
     }
-    assert_eq!(done.join("; "), expected);
-}
-
-#[test]
-fn within_one_repository_one_run_goes_at_a_time() {
-    let inputs =
-        vec![sync(vec![job("a", 1, Kind::Full), job("b", 1, Kind::Verify), job("c", 2, Kind::Full)]), finished("a")];
-    check(2, inputs, "accepted a,b,c; start a; start c; start b");
-}
-
-#[test]
-fn no_more_repositories_are_worked_on_at_once_than_set() {
-    let inputs = vec![sync(vec![job("a", 1, Kind::Full), job("b", 2, Kind::Full)]), finished("a")];
-    check(1, inputs, "accepted a,b; start a; start b");
-}
-
-#[test]
-fn who_asks_twice_is_told_which_run_it_joined() {
-    let inputs = vec![
-        sync(vec![job("a", 1, Kind::Full)]),
-        sync(vec![job("b", 1, Kind::Full)]),
-        sync(vec![job("c", 1, Kind::Verify)]),
-        sync(vec![job("d", 1, Kind::Verify)]),
-    ];
-    check(2, inputs, "accepted a; start a; accepted a+; accepted c; accepted c+");
-}
-
-#[test]
-fn a_request_that_asks_for_more_than_its_kind_joins_nothing() {
-    let accepting = JobSpec { accept_removals: true, ..job("b", 1, Kind::Full) };
-    let inputs = vec![sync(vec![job("a", 1, Kind::Full)]), sync(vec![accepting]), finished("a")];
-    check(2, inputs, "accepted a; start a; accepted b; start b");
-}
-
-#[test]
-fn a_plan_runs_alone_and_is_answered_at_its_end() {
-    let plan = |id: &str, repository| JobSpec { plan: true, ..job(id, repository, Kind::Full) };
-    let inputs =
-        vec![sync(vec![plan("a", 1), plan("b", 2)]), sync(vec![job("c", 3, Kind::Full)]), finished("a"), finished("b")];
-    check(3, inputs, "start a; accepted c; start b; planned 2; start c");
-}
-
-#[test]
-fn cancelling_drops_what_waits_and_stops_what_runs() {
-    let cancel = |names: &[&str]| Input::Cancel {
-        names: names.iter().map(|name| (*name).to_owned()).collect(),
-        run: None,
-        reply: ReplyId(9),
-    };
-    let queue = || sync(vec![job("a", 1, Kind::Full), job("b", 1, Kind::Verify), job("c", 2, Kind::Full)]);
-    check(2, vec![queue(), cancel(&["r1"])], "accepted a,b,c; start a; start c; stop a; done 2");
-    check(2, vec![queue(), cancel(&[])], "accepted a,b,c; start a; start c; stop a; stop c; done 3");
-}
-
-#[test]
-fn shutting_down_waits_for_what_runs_and_refuses_what_comes() {
-    let inputs = vec![
-        sync(vec![job("a", 1, Kind::Full)]),
-        Input::Shutdown { reply: ReplyId(2) },
-        sync(vec![job("b", 2, Kind::Full)]),
-        finished("a"),
-    ];
-    check(2, inputs, "accepted a; start a; stop a; refused; done 0; end");
 }

@@ -35,14 +35,16 @@ pub(super) fn wind_up(repo: &mut Repo, is_new: bool, now: Now) {
     for kind in SCHEDULED {
         let Some(every) = interval(repo, kind) else { continue };
         let last = match repo.tracked.last_of(kind) {
-            // The first full sync does what the others would do again.
-            None if is_new || kind != Kind::Full => Some(now.wall),
+            // The first full sync does what the others would do again. Not from now: a machine that is on for some
+            // hours a day would never come to it.
+            None if is_new => Some(now.wall),
+            None if kind != Kind::Full => Some(repo.tracked.repository.created_at),
             last => last,
         };
         repo.timers.insert(kind, first_due(every, last, now));
     }
     if is_new {
-        repo.last_full = Some(now.wall);
+        repo.last_full = Some(now);
     }
 }
 
@@ -73,6 +75,11 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     let ids: Vec<RepositoryId> = state.repositories.keys().copied().collect();
     if state.config.scheduler.enabled {
         for id in ids {
+            // A clock that was set back by a year must not make the daily run wait for that year.
+            let last_full = state.repositories.get_mut(&id).and_then(|repo| repo.last_full.as_mut());
+            if let Some(last) = last_full.filter(|last| last.wall > now.wall) {
+                *last = now;
+            }
             for kind in SCHEDULED {
                 if is_due(&state.repositories[&id], kind, now) {
                     ask(state, id, kind, now, fx);
@@ -114,7 +121,7 @@ fn ask(state: &mut State, id: RepositoryId, kind: Kind, now: Now, fx: &mut Vec<E
         repo.timers.insert(kind, next_due(every, now.mono_ms, now, spread));
     }
     if kind == Kind::Full {
-        repo.last_full = Some(now.wall);
+        repo.last_full = Some(now);
     }
     let has_asked = repo.asked.iter().any(|known| is_covered(*known));
     if let Some(away) = &mut repo.away {
@@ -136,7 +143,7 @@ pub(super) fn started(state: &mut State, job: &JobSpec, now: Now) {
     }
     let Some(repo) = state.repositories.get_mut(&job.repository.id) else { return };
     if job.kind == Kind::Full {
-        repo.last_full = Some(now.wall);
+        repo.last_full = Some(now);
     }
     rewind(state, job.repository.id, job.kind, now.mono_ms, now);
 }

@@ -60,15 +60,19 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
 /// Compares how far runs are with how far they were, and stops those that have not moved for too long.
 pub(super) fn measured(state: &mut State, measures: &[(String, u64)], now: Now, fx: &mut Vec<Effect>) {
     let mut stalled = Vec::new();
+    // What passed while the machine slept counts for no run.
+    let passed_ms = now.mono_ms.saturating_sub(state.measured_at).min(measure_every(state) * 2);
+    state.measured_at = now.mono_ms;
     let resting: Vec<String> =
         state.running.iter().filter(|run| !is_measured(state, run)).map(|run| run.run_id.clone()).collect();
     for run in &mut state.running {
         let Some((_, measure)) = measures.iter().find(|(run_id, _)| *run_id == run.run_id) else { continue };
-        if *measure != run.measure.0 || resting.contains(&run.run_id) {
-            run.measure = (*measure, now.mono_ms);
-        }
+        run.measure = match *measure != run.measure.0 || resting.contains(&run.run_id) {
+            true => (*measure, 0),
+            false => (*measure, run.measure.1 + passed_ms.min(now.mono_ms - run.started_ms)),
+        };
         let stall_ms = state.repositories.get(&run.repository).map_or(u64::MAX, stall_ms);
-        if now.mono_ms.saturating_sub(run.measure.1) >= stall_ms && run.stopping.is_none() {
+        if run.measure.1 >= stall_ms && run.stopping.is_none() {
             stalled.push(run.run_id.clone());
         }
     }
@@ -94,6 +98,7 @@ pub(super) fn retry(state: &mut State, ended: &Running, run: &Run, now: Now) {
     (request.max_bytes, request.max_time, request.note) = (spec.max_bytes, spec.max_time, spec.note.clone());
     request.attempt = spec.attempt + 1;
     request.retry_of = Some(spec.retry_of.clone().unwrap_or_else(|| spec.run_id.clone()));
+    state.retries.retain(|known| known.id != ended.repository || known.request.kind != ended.kind);
     state.retries.push(Retry { due_ms: now.mono_ms + wait.as_millis() as u64, id: ended.repository, request });
 }
 
@@ -112,11 +117,16 @@ pub(super) fn retired(state: &mut State, is_done: bool, now: Now) {
     state.retire_at = now.mono_ms + if is_done { RETIRE_EVERY_MS } else { RETIRE_PAUSE_MS };
 }
 
-/// Returns when something may hang or is to be done again.
-pub(super) fn next_due(state: &State) -> Option<u64> {
+/// Returns when something may hang.
+pub(super) fn next_stop(state: &State) -> Option<u64> {
     let stops = state.running.iter().filter_map(|run| run.stopping).map(|(until, _)| until);
     let measure = state.running.iter().any(|run| is_measured(state, run)).then_some(state.measure_at);
+    stops.chain(measure).min()
+}
+
+/// Returns when something is to be done again.
+pub(super) fn next_due(state: &State) -> Option<u64> {
     let retries = state.retries.iter().map(|retry| retry.due_ms);
     let retire = state.is_resident.then_some(state.retire_at);
-    stops.chain(measure).chain(retries).chain(retire).min()
+    retries.chain(retire).min()
 }
