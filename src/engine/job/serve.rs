@@ -178,6 +178,10 @@ impl<'a> Server<'a> {
             false => self.run.number,
         };
         let run = RunContext { lane, ..self.run.clone() };
+        if !is_beside {
+            // The batch before is written: the rows say where everything stands, and it may have moved again.
+            self.company.forget_moved();
+        }
         // The mount table and the root are looked at anew: a batch must not remove what lies on a disk that went away.
         let part = Part { run, company: Arc::clone(&self.company), hinted: Some(Hinted::new(&batch.places)) };
         let shared = match prepare(&self.spec, self.context, self.open, part)? {
