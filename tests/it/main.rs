@@ -10,6 +10,8 @@ mod daemon;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod history;
@@ -29,5 +31,7 @@ mod screen;
 mod tidy;
 #[cfg(test)]
 mod traps;
+#[cfg(test)]
+mod watch;
 #[cfg(test)]
 mod world;
