@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Far more than anything here takes.
@@ -14,8 +15,8 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 
 pub struct Daemon {
     pub child: Child,
-    /// What a service manager reads.
-    told: UnixDatagram,
+    /// What the service manager is told.
+    told: Receiver<String>,
     log: PathBuf,
 }
 
@@ -49,8 +50,7 @@ impl Daemon {
     fn spawn(world: &World, mut command: Command, environment: &[(&str, &str)]) -> Daemon {
         let socket = world.temp.path().join("notify");
         drop(fs::remove_file(&socket));
-        let told = UnixDatagram::bind(&socket).unwrap();
-        told.set_read_timeout(Some(DEADLINE)).unwrap();
+        let told = read_all(UnixDatagram::bind(&socket).unwrap());
         let log = world.temp.path().join("log");
         let file = File::create(&log).unwrap();
         let journal = format!("{}:{}", file.metadata().unwrap().dev(), file.metadata().unwrap().ino());
@@ -64,10 +64,10 @@ impl Daemon {
     /// Waits until the service manager is told this, and returns the whole message.
     #[track_caller]
     pub fn wait_for(&self, what: &str) -> String {
-        let mut buffer = [0; 4096];
         loop {
-            let Ok(length) = self.told.recv(&mut buffer) else { panic!("{what} was never told; log:\n{}", self.log()) };
-            let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let Ok(message) = self.told.recv_timeout(DEADLINE) else {
+                panic!("{what} was never told; log:\n{}", self.log())
+            };
             if message.lines().any(|line| line.starts_with(what)) {
                 return message;
             }
@@ -111,6 +111,22 @@ impl Daemon {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
+}
+
+/// Reads as a service manager does: all of it and at once, since who tells would wait for it otherwise.
+fn read_all(socket: UnixDatagram) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // Ends when a daemon has been silent for long, or nobody is left to hear of it.
+        while let Ok(length) = socket.recv(&mut buffer) {
+            if sender.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 impl Drop for Daemon {

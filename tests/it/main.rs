@@ -26,6 +26,8 @@ mod moves;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod resident;
+#[cfg(test)]
 mod screen;
 #[cfg(test)]
 mod tidy;
