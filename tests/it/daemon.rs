@@ -1,97 +1,17 @@
 //! The daemon as its service manager and its log see it.
 
+use super::engine::Daemon;
 use super::world::{BINARY, World, said, skipped};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// More than any machine reads while a test goes on; it takes no space.
 const ENDLESS_BYTES: u64 = 4 << 40;
 
 /// How many runs have begun and not ended.
 const RUNS: &str = "SELECT count(*) FROM runs WHERE outcome IS NULL";
-
-struct Daemon {
-    child: Child,
-    /// What a service manager reads.
-    told: UnixDatagram,
-    log: PathBuf,
-}
-
-impl Daemon {
-    fn start(world: &World, environment: &[(&str, &str)]) -> Daemon {
-        let socket = world.temp.path().join("notify");
-        drop(fs::remove_file(&socket));
-        let told = UnixDatagram::bind(&socket).unwrap();
-        told.set_read_timeout(Some(DEADLINE)).unwrap();
-        let log = world.temp.path().join("log");
-        let file = File::create(&log).unwrap();
-        let journal = format!("{}:{}", file.metadata().unwrap().dev(), file.metadata().unwrap().ino());
-        let mut command = world.command(&["daemon"]);
-        command.env_remove("JOURNAL_STREAM").env("NOTIFY_SOCKET", socket).stderr(file);
-        for (name, value) in environment {
-            command.env(name, if *value == "the log" { journal.as_str() } else { value });
-        }
-        Daemon { child: command.spawn().unwrap(), told, log }
-    }
-
-    fn ready(world: &World) -> Daemon {
-        let daemon = Daemon::start(world, &[]);
-        daemon.wait_for("READY=1");
-        daemon
-    }
-
-    /// Waits until the service manager is told this, and returns the whole message.
-    #[track_caller]
-    fn wait_for(&self, what: &str) -> String {
-        let mut buffer = [0; 4096];
-        loop {
-            let Ok(length) = self.told.recv(&mut buffer) else { panic!("{what} was never told; log:\n{}", self.log()) };
-            let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if message.lines().any(|line| line.starts_with(what)) {
-                return message;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Ends it and returns its exit code and log.
-    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
-        self.signal(signal);
-        let code = self.child.wait().unwrap().code();
-        (code, self.log())
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It has mostly ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Waits until a question to the index has this answer.
-#[track_caller]
-fn wait_until(world: &World, sql: &str, answer: &str) {
-    let began = Instant::now();
-    while world.sqlite(sql) != answer {
-        assert!(began.elapsed() < DEADLINE, "{sql} is {}, not {answer}", world.sqlite(sql));
-    }
-}
 
 /// A tree whose first sync does not end while a test goes on.
 fn endless() -> World {
@@ -173,7 +93,7 @@ fn in_the_journal_a_line_has_a_priority_and_no_time() {
 fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
     let world = endless();
     let mut sync = world.command(&["sync"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    wait_until(&world, RUNS, "1");
+    world.wait_for_sql(RUNS, "1");
     sync.kill().unwrap();
     sync.wait().unwrap();
     fs::remove_file(world.path("endless")).unwrap();
@@ -187,7 +107,7 @@ fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
 fn a_daemon_that_is_told_to_stop_cancels_its_run_and_is_gone_in_five_seconds() {
     let world = endless();
     let mut daemon = Daemon::ready(&world);
-    wait_until(&world, RUNS, "1");
+    world.wait_for_sql(RUNS, "1");
     daemon.signal(Signal::TERM);
     let began = Instant::now();
     let code = daemon.child.wait().unwrap().code();
@@ -201,7 +121,7 @@ fn a_daemon_that_is_told_to_stop_cancels_its_run_and_is_gone_in_five_seconds() {
 fn a_daemon_that_was_killed_leaves_a_run_that_the_next_one_closes_as_interrupted() {
     let world = endless();
     let daemon = Daemon::ready(&world);
-    wait_until(&world, RUNS, "1");
+    world.wait_for_sql(RUNS, "1");
     assert_eq!(daemon.end(Signal::KILL).0, None);
     fs::remove_file(world.path("endless")).unwrap();
     let daemon = Daemon::ready(&world);

@@ -10,6 +10,8 @@ mod daemon;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod history;
@@ -24,10 +26,14 @@ mod moves;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod resident;
+#[cfg(test)]
 mod screen;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod traps;
+#[cfg(test)]
+mod watch;
 #[cfg(test)]
 mod world;

@@ -90,6 +90,11 @@ impl Company {
         self.is_shared
     }
 
+    /// Forgets which directories were found at another place.
+    pub fn forget_moved(&self) {
+        self.moved.lock().expect("no one panics while holding this lock").clear();
+    }
+
     /// Tells whether a worker of the run would have to wait for a directory.
     pub fn is_hinted_now(&self, path: &[u8]) -> bool {
         self.is_shared && self.places().of_hints.contains(path)

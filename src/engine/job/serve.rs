@@ -181,8 +181,8 @@ impl<'a> Server<'a> {
         };
         let run = RunContext { lane, ..self.run.clone() };
         if !is_beside {
-            // A batch is a run of its own: what has moved before may move again.
-            self.company.moved.lock().expect("no one panics while holding this lock").clear();
+            // The batch before is written: the rows say where everything stands, and it may have moved again.
+            self.company.forget_moved();
         }
         // The mount table and the root are looked at anew: a batch must not remove what lies on a disk that went away.
         let is_small = batch.polls.is_empty() && batch.places.len() <= PLACES_FOR_ONE;

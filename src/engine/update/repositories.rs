@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::schedule::Now;
-use crate::engine::state::{Effect, Repo, State, Tracked, Watching};
+use crate::engine::state::{Effect, Repo, Running, State, Tracked, Watching};
 
 /// Takes all repositories as they are now. The first time, each gets its start-up sync.
 pub(super) fn take(state: &mut State, all: Vec<Tracked>, now: Now, fx: &mut Vec<Effect>) {
@@ -51,6 +51,9 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
     }
     let Some(repo) = state.repositories.get_mut(&id) else { return };
     let after = &repo.tracked;
+    let old = &before.repository;
+    let is_other = (&old.name, &old.path, &old.settings)
+        != (&after.repository.name, &after.repository.path, &after.repository.settings);
     let was_watched = before.config.watch.enabled && before.repository.paused_at.is_none();
     let has_moved = before.repository.path != after.repository.path;
     let is_paused_now = repo.is_paused() && before.repository.paused_at.is_none();
@@ -76,7 +79,14 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
         repo.asked.insert(Kind::Full);
         fx.push(Effect::Request(Box::new(timers::request(repo, Kind::Full, trigger))));
     }
+    // A realtime run works with what held when it began.
+    let is_stale = |run: &&mut Running| run.repository == id && run.kind == Kind::Realtime && !run.is_closing;
+    for run in state.running.iter_mut().filter(is_stale).filter(|_| is_other) {
+        run.is_closing = true;
+        fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
+    }
     if is_paused_now {
+        let Some(repo) = state.repositories.get(&id) else { return };
         let name = repo.name().to_owned();
         state.retries.retain(|retry| retry.id != id);
         queue::cancel(state, &[name], None, now, fx);
