@@ -96,10 +96,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         target.known = target.known.filter(|known| !shared.is_taken_elsewhere(known, &target.path));
         if shared.is_below_moved(&target) {
-            if shared.is_beside() {
-                // It may have been looked at with the moved one long ago: the hint is newer.
-                shared.defer_directory(&target.path);
-            }
+            shared.defer_below_moved(&target.path);
             return Ok(());
         }
         shared.context.progress.set_current(&target.path);
