@@ -105,6 +105,26 @@ impl Shell {
         self.watcher.as_ref().map(|watcher| watcher.coverage(id.0))
     }
 
+    /// Says, once, that the system gives too few watches, and what to write to have more.
+    pub fn tell_limit(&mut self, coverage: Option<Coverage>) {
+        let Some(coverage) = coverage else { return };
+        let is_short = coverage.why == Some(watch::Why::Limit) && coverage.unwatched > 0;
+        if std::mem::replace(&mut self.has_told_limit, is_short) || !is_short {
+            return;
+        }
+        let desk = self.desk.clone();
+        // It looks through all processes.
+        tokio::task::spawn_blocking(move || {
+            let needed = desk.reader().ok().and_then(|reader| reader.count_directories().ok()).unwrap_or(0);
+            let advice = super::machine::watches().map(|watches| watches.how_to_raise_watches(needed));
+            let advice = advice.unwrap_or_else(|| "raise fs.inotify.max_user_watches".to_owned());
+            tracing::warn!(
+                unwatched = coverage.unwatched,
+                "not every directory can be watched; the rest is listed every `poll_every`. {advice}"
+            );
+        });
+    }
+
     fn start(&mut self, spec: JobSpec) {
         let is_watched = self.watcher.is_some() && !spec.plan && self.state.is_watched(spec.repository.id);
         let inbox = (is_watched || spec.kind == Kind::Realtime).then(Arc::<Inbox>::default);

@@ -54,6 +54,8 @@ pub(super) struct Shell {
     pub next_directory_id: Arc<AtomicI64>,
     pub counts_ahead: bool,
     pub watcher: Option<Watcher>,
+    /// That the limit of watches is too low was said, and has not been mended since.
+    pub has_told_limit: bool,
     /// Where each repository's root is and which place it was when it was last seen.
     pub probes: BTreeMap<RepositoryId, (Vec<u8>, Option<String>)>,
     /// Held as long as the engine runs.
@@ -219,6 +221,7 @@ impl Shell {
         if let (Some(job), Ok(finished)) = (&job, &result) {
             self.after_run(job, finished);
         }
+        self.tell_limit(coverage);
         let goes_on = self.step(Input::Finished { run_id, result, coverage });
         if goes_on && self.jobs.is_empty() {
             self.checkpoint();

@@ -96,6 +96,7 @@ impl Engine {
             next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
             counts_ahead: options.counts_ahead,
             watcher: None,
+            has_told_limit: false,
             probes: BTreeMap::new(),
             _lock: lock,
         };

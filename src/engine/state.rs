@@ -250,6 +250,8 @@ pub(super) struct Running {
     pub hinted_ms: u64,
     /// No more hints are given to it.
     pub is_closing: bool,
+    /// What was hinted at and waits for its end.
+    pub postponed: u64,
 }
 
 /// A run that is to be tried again.

@@ -192,7 +192,10 @@ fn a_large_file_that_was_cut_off_goes_on_where_it_was() {
     fs::File::create(world.path("huge")).unwrap().set_len((1 << 30) + (600 << 20)).unwrap();
     world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--no-sync"]);
     let mut child = world.command(&["sync", "--quiet"]).spawn().unwrap();
-    // Killed as soon as the index holds a point to go on from.
+    let pid = child.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    // Killed as soon as the index holds a point to go on from. It stands still while it is looked at: on a busy machine
+    // the look takes longer than the reading.
     let reached = || {
         let out = Command::new("sqlite3")
             .arg("-readonly")
@@ -202,8 +205,13 @@ fn a_large_file_that_was_cut_off_goes_on_where_it_was() {
             .unwrap();
         String::from_utf8_lossy(&out.stdout).trim().parse::<u64>().unwrap_or(0) > 0
     };
-    while !reached() {
+    loop {
+        signal("STOP");
+        if reached() {
+            break;
+        }
         assert!(child.try_wait().unwrap().is_none(), "it ended before it had saved a point");
+        signal("CONT");
     }
     child.kill().unwrap();
     child.wait().unwrap();

@@ -149,6 +149,11 @@ impl Company {
         self.places().postponed.name(directory, name, true);
     }
 
+    /// Returns how much was put aside.
+    pub fn postponed(&self) -> u64 {
+        self.places().postponed.len() as u64
+    }
+
     /// Returns what was put aside.
     pub fn take_postponed(&self) -> Hints {
         std::mem::take(&mut self.places().postponed)

@@ -40,6 +40,8 @@ pub struct Served {
     pub again: Hints,
     /// Something was different from what the index said.
     pub has_changed: bool,
+    /// Directories that are gone, and stay in the index until the run beside which this was served has ended.
+    pub postponed: u64,
 }
 
 /// Where a running job takes its hints from.
@@ -146,15 +148,14 @@ impl<'a> Server<'a> {
         let mut held = None;
         while let Some(batch) = inbox.take() {
             match self.serve(&batch) {
+                // Cut off: what of it was done is not known.
+                Ok(Ok(_)) if self.context.stop.is_final() => return (Ok(self.ending(false)), batch.into_hints()),
                 Ok(Ok((served, settled))) => {
                     held = settled.held.or(held);
                     self.context.report.tell(&self.spec.run_id, served);
                 }
                 Ok(Err(ending)) => return (Ok(ending), batch.into_hints()),
                 Err(error) => return (Err(error), batch.into_hints()),
-            }
-            if self.context.stop.is_final() {
-                break;
             }
         }
         (Ok(self.ending(held.is_some_and(|held| held.undecided > 0))), Hints::default())
@@ -234,7 +235,8 @@ impl<'a> Server<'a> {
         }
         let after = self.context.writer.findings(&shared.run)?;
         self.findings.store(after, Relaxed);
-        Ok(Ok((Served { again, has_changed: after != before }, settled)))
+        let postponed = self.company.postponed();
+        Ok(Ok((Served { again, has_changed: after != before, postponed }, settled)))
     }
 }
 

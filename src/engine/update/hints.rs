@@ -213,7 +213,7 @@ pub(super) fn served(
     fx: &mut Vec<Effect>,
 ) {
     let Some(run) = state.running.iter_mut().find(|run| run.run_id == run_id) else { return };
-    run.hinted_ms = now.mono_ms;
+    (run.hinted_ms, run.postponed) = (now.mono_ms, served.postponed);
     let Some(repo) = state.repositories.get_mut(&run.repository) else { return };
     let polled_at = repo.serving.take().and_then(|serving| serving.polled_at);
     proof::cover(repo, coverage, state.proof.down.is_some());

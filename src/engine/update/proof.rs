@@ -3,7 +3,7 @@
 use crate::disk::watch::Coverage;
 use crate::domain::moment::Timestamp;
 use crate::domain::schedule::Now;
-use crate::engine::state::{Effect, Proof, ReplyId, Repo, State};
+use crate::engine::state::{Effect, Proof, ReplyId, Repo, Running, State};
 
 /// While anything is watched, so often; it costs an open and a close of a file of our own, and writes nothing.
 const EVERY_MS: u64 = 10_000;
@@ -68,8 +68,8 @@ pub(super) fn answered(state: &mut State, number: u64, now: Now, fx: &mut Vec<Ef
         let is_busy = repo.serving.is_some() || !repo.pending.is_empty() || repo.away.is_some();
         // A run may have found that its own look at a directory failed or was cut off; its end tells.
         let is_sure = repo.watch.is_vouched && repo.watch.coverage.watched > 0 && !is_busy;
-        let has_postponed = state.running.iter().any(|run| run.repository == *id && run.spec.plan);
-        if is_sure && !has_postponed {
+        let has_postponed = |run: &Running| run.repository == *id && (run.spec.plan || run.postponed > 0);
+        if is_sure && !state.running.iter().any(has_postponed) {
             repo.watch.proven_at = later(repo.watch.proven_at, asked_at, now);
         }
     }

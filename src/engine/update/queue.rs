@@ -135,6 +135,7 @@ pub(super) fn start_what_fits(state: &mut State, now: Now, fx: &mut Vec<Effect>)
             losses: state.repositories.get(&job.repository.id).map_or(0, |repo| repo.losses),
             hinted_ms: now.mono_ms,
             is_closing: false,
+            postponed: 0,
             spec: job.clone(),
         });
         timers::started(state, &job, now);
