@@ -29,3 +29,6 @@ CREATE INDEX runs_that_found_nothing ON runs (repository_id, kind, started_ms)
 CREATE INDEX changes_by_time ON changes (repository_id, at_ms);
 CREATE INDEX held_by_run ON held (run);
 CREATE INDEX problems_closed ON problems (closed_ms) WHERE closed_ms IS NOT NULL;
+
+-- Each batch of hints asks which mounts are recorded; there are few, among many directories.
+CREATE INDEX directories_mounted ON directories (repository_id) WHERE mount IS NOT NULL;

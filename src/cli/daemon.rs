@@ -28,7 +28,7 @@ const COUNT_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the command until a signal ends it.
 pub fn run(context: &Context) -> Result<Verdict> {
-    let session = Session::start_resident(context)?;
+    let mut session = Session::start_resident(context)?;
     if session.is_attached() {
         let holder = std::fs::read_to_string(context.places.make_data_directory()?.join("engine.lock"));
         return Err(CliError::Locked(holder.unwrap_or_default().trim().to_owned()));
@@ -37,7 +37,10 @@ pub fn run(context: &Context) -> Result<Verdict> {
     let shown = show(directory.as_os_str().as_encoded_bytes());
     tracing::info!("watchkeeper {} has started, data directory {shown}", env!("CARGO_PKG_VERSION"));
     let mut daemon = Daemon::new(context, session.handle().clone());
-    if !session.runtime.block_on(daemon.serve())? {
+    let mut events = daemon.handle.subscribe();
+    let has_ended = session.runtime.block_on(daemon.serve(&mut events))?;
+    session.close();
+    if !has_ended && !session.runtime.block_on(daemon.stop(&mut events)) {
         // Waiting for its thread would be waiting for them. Killed as well, the index would be behind, never wrong.
         let seconds = RUNS_STOP_WITHIN.as_secs();
         return Err(CliError::failed(format!(
@@ -67,12 +70,11 @@ impl Daemon<'_> {
         Daemon { context, handle, repositories: 0, waiting, running, status: String::new() }
     }
 
-    /// Serves until a signal or the engine's end. Returns whether the engine has stopped.
-    async fn serve(&mut self) -> Result<bool> {
+    /// Serves until a signal or the engine's end. Returns whether the engine has ended by itself.
+    async fn serve(&mut self, events: &mut Subscription) -> Result<bool> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
-        let mut events = self.handle.subscribe();
         // The engine's first answer: it is ready.
         self.hear(events.next().await);
         tell(&[NotifyState::Ready]);
@@ -94,7 +96,7 @@ impl Daemon<'_> {
                 _ = minute.tick() => self.context.log.count_up(),
             }
         }
-        Ok(self.stop(&mut events).await)
+        Ok(false)
     }
 
     /// Cancels everything, and returns whether it has ended in time.

@@ -145,6 +145,13 @@ impl Session {
         }
     }
 
+    /// Takes no more commands from others. While the engine has its lock, the socket is surely its own.
+    pub fn close(&mut self) {
+        if let Place::Here { server: Some(server), .. } = &mut self.place {
+            server.close();
+        }
+    }
+
     /// Ends the engine in this process, one for the time of a command when it has done what other commands have asked it
     /// for meanwhile; leaves one in another process alone. Returns whether it ended in order.
     pub fn end(self, context: &Context) -> bool {

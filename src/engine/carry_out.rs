@@ -106,10 +106,13 @@ impl Shell {
     }
 
     /// Says, once, that the system gives too few watches, and what to write to have more.
-    pub fn tell_limit(&mut self, coverage: Option<Coverage>) {
+    pub fn tell_limit(&mut self, id: RepositoryId, coverage: Option<Coverage>) {
         let Some(coverage) = coverage else { return };
-        let is_short = coverage.why == Some(watch::Why::Limit) && coverage.unwatched > 0;
-        if std::mem::replace(&mut self.has_told_limit, is_short) || !is_short {
+        if coverage.why != Some(watch::Why::Limit) || coverage.unwatched == 0 {
+            self.told_limit.remove(&id);
+            return;
+        }
+        if !self.told_limit.insert(id) {
             return;
         }
         let desk = self.desk.clone();
@@ -127,7 +130,8 @@ impl Shell {
 
     fn start(&mut self, spec: JobSpec) {
         let is_watched = self.watcher.is_some() && !spec.plan && self.state.is_watched(spec.repository.id);
-        let inbox = (is_watched || spec.kind == Kind::Realtime).then(Arc::<Inbox>::default);
+        // Also where nothing is watched yet: that may change while it runs.
+        let inbox = (self.state.is_resident && !spec.plan).then(Arc::<Inbox>::default);
         let theirs = self.news.clone();
         let context = JobContext {
             writer: self.desk.writer.clone(),

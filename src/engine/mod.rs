@@ -17,6 +17,7 @@ mod news;
 mod pending;
 mod progress;
 pub mod protocol;
+mod repo;
 mod resources;
 pub mod selects;
 mod shell;

@@ -22,8 +22,9 @@ pub(super) enum News {
     },
     /// A command has changed what holds.
     Changed {
-        /// As the file says, and with what was set at run time.
-        config: Box<Config>,
+        /// As the file says, if it was read anew.
+        config: Option<Box<Config>>,
+        /// With what was set at run time.
         effective: Box<Config>,
         tracked: Vec<Tracked>,
         reply: ReplyId,

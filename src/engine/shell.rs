@@ -1,7 +1,7 @@
 //! The shell around `update`: one stream of inputs, a sleep until the next deadline, answers and events. What `update`
 //! wants done is done in `carry_out`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -54,8 +54,8 @@ pub(super) struct Shell {
     pub next_directory_id: Arc<AtomicI64>,
     pub counts_ahead: bool,
     pub watcher: Option<Watcher>,
-    /// That the limit of watches is too low was said, and has not been mended since.
-    pub has_told_limit: bool,
+    /// Repositories of which was said that the limit of watches is too low for them, and that has not been mended since.
+    pub told_limit: BTreeSet<RepositoryId>,
     /// Where each repository's root is and which place it was when it was last seen.
     pub probes: BTreeMap<RepositoryId, (Vec<u8>, Option<String>)>,
     /// Held as long as the engine runs.
@@ -145,6 +145,7 @@ impl Shell {
             return;
         }
         let (mut desk, news) = (self.desk.clone(), self.news.clone());
+        let is_config = matches!(command, Command::Configure(_));
         if let Command::Configure(config) = &command {
             desk.config = (**config).clone();
         }
@@ -156,7 +157,7 @@ impl Shell {
             };
             match desk.effective().and_then(|effective| Ok((effective, desk.tracked()?))) {
                 Ok((effective, tracked)) => {
-                    let config = Box::new(desk.config);
+                    let config = is_config.then(|| Box::new(desk.config));
                     news.send(News::Changed { config, effective: Box::new(effective), tracked, reply, answer });
                 }
                 Err(refusal) => news.send(News::Refused { reply, refusal }),
@@ -204,8 +205,11 @@ impl Shell {
                 true
             }
             News::Changed { config, effective, tracked, reply, answer } => {
-                self.desk.config = *config;
-                self.teller.configure(&self.desk);
+                // Another config may have been taken over while a slower command went on.
+                if let Some(config) = config {
+                    self.desk.config = *config;
+                    self.teller.configure(&self.desk);
+                }
                 let goes_on = self.step(Input::Config(effective)) && self.step(Input::Repositories(tracked));
                 self.answer(reply, answer);
                 self.publish(Event::Changed);
@@ -215,13 +219,20 @@ impl Shell {
     }
 
     fn take_input(&mut self, input: Input) -> bool {
-        let Input::Finished { run_id, result, .. } = input else { return self.step(self.with_coverage(input)) };
+        let Input::Finished { run_id, mut result, .. } = input else { return self.step(self.with_coverage(input)) };
         let job = self.jobs.remove(&run_id);
+        // Given to it while its end was being written.
+        let left = job.as_ref().and_then(|job| job.inbox.as_ref()).and_then(|inbox| inbox.take_left());
+        if let (Some(batch), Ok(finished)) = (left, &mut result) {
+            finished.again.merge(batch.into_hints());
+        }
         let coverage = job.as_ref().and_then(|job| self.coverage(job.spec.repository.id));
         if let (Some(job), Ok(finished)) = (&job, &result) {
             self.after_run(job, finished);
         }
-        self.tell_limit(coverage);
+        if let Some(job) = &job {
+            self.tell_limit(job.spec.repository.id, coverage);
+        }
         let goes_on = self.step(Input::Finished { run_id, result, coverage });
         if goes_on && self.jobs.is_empty() {
             self.checkpoint();

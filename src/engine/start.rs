@@ -1,9 +1,10 @@
 //! How an engine begins: the lock, the index, what was cut off, and its thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 
@@ -21,6 +22,8 @@ use crate::index::{IndexError, Reader, Writer};
 
 /// Commands and finished jobs that may wait.
 const WAITING_INPUTS: usize = 64;
+/// A hook that runs when an engine that stays is stopped has so long to end.
+const HOOKS_AT_END: Duration = Duration::from_millis(500);
 /// Events that a slow listener may be behind before it gets a snapshot instead.
 const EVENTS_KEPT: usize = 256;
 
@@ -96,7 +99,7 @@ impl Engine {
             next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
             counts_ahead: options.counts_ahead,
             watcher: None,
-            has_told_limit: false,
+            told_limit: BTreeSet::new(),
             probes: BTreeMap::new(),
             _lock: lock,
         };
@@ -108,6 +111,9 @@ impl Engine {
                 shell.step(Input::Repositories(tracked));
                 shell.run(receiver, heard).await;
             });
+            // A command waits for what its runs have to tell; who stays is stopped by a manager that waits five seconds.
+            let patience = if options.resident { HOOKS_AT_END } else { shell.desk.config.hooks.timeout * 2 };
+            shell.teller.finish(patience);
             // A thread that is stuck on a dead mount must not hold up the end.
             runtime.shutdown_background();
         })?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::job::{Finished, HintBatch, JobSpec, Served};
-use super::pending::{Patience, Pending};
+use super::pending::Pending;
 use super::protocol::{Answer, Event, Live, Plan, QueuedRun, SyncRequest};
 use super::stop::Why;
 use crate::config::{Background, Config};
@@ -11,7 +11,6 @@ use crate::disk::watch::{Coverage, News};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::Repository;
 use crate::domain::repository::RepositoryId;
-use crate::domain::retry;
 use crate::domain::run::Kind;
 use crate::domain::schedule::Now;
 
@@ -156,6 +155,8 @@ pub struct State {
     pub(super) measure_at: u64,
     pub(super) measured_at: u64,
     pub(super) retire_at: u64,
+    /// Both clocks when the history was last looked at for that.
+    pub(super) retired_at: Option<Now>,
     pub(super) runs_started: u64,
     pub(super) runs_skipped: u64,
     seed: u64,
@@ -173,6 +174,8 @@ pub(super) struct Repo {
     pub asked: BTreeSet<Kind>,
     pub pending: Pending,
     pub serving: Option<Serving>,
+    /// Places whose look waits for the end of the run that goes on.
+    pub postponed: u64,
     pub watch: Watching,
     pub away: Option<Away>,
     pub is_probed: bool,
@@ -286,6 +289,7 @@ impl State {
             measure_at: 0,
             measured_at: 0,
             retire_at: 0,
+            retired_at: None,
             runs_started: 0,
             runs_skipped: 0,
             seed,
@@ -331,65 +335,6 @@ impl State {
 
     pub(super) fn running_in(&self, id: RepositoryId) -> Option<&Running> {
         self.running.iter().find(|running| running.repository == id)
-    }
-}
-
-impl Repo {
-    pub fn new(tracked: Tracked, now: Now) -> Repo {
-        let last_full = tracked.last_of(Kind::Full).map(|wall| Now { wall, ..now });
-        Repo {
-            tracked,
-            timers: BTreeMap::new(),
-            last_full,
-            asked: BTreeSet::new(),
-            pending: Pending::default(),
-            serving: None,
-            watch: Watching::default(),
-            away: None,
-            is_probed: false,
-            probe_at: now.mono_ms,
-            losses: 0,
-            rest: None,
-            told: Live::default(),
-        }
-    }
-
-    pub fn name(&self) -> &str {
-        &self.tracked.repository.name
-    }
-
-    pub fn is_paused(&self) -> bool {
-        self.tracked.repository.paused_at.is_some()
-    }
-
-    pub fn is_watched(&self) -> bool {
-        self.tracked.config.watch.enabled && !self.is_paused()
-    }
-
-    pub fn patience(&self) -> Patience {
-        let watch = &self.tracked.config.watch;
-        Patience { quiet: watch.debounce, longest: watch.debounce_max }
-    }
-
-    /// Returns the moment for which all of it is proven: by the watcher where it watches, by listing where it does not.
-    pub fn true_as_of(&self) -> Option<Timestamp> {
-        let Watching { coverage, proven_at, polled_at, .. } = &self.watch;
-        match (coverage.watched > 0, coverage.unwatched > 0 || coverage.is_remote) {
-            (_, false) => *proven_at,
-            (true, true) => Some((*proven_at)?.min((*polled_at)?)),
-            (false, true) => *polled_at,
-        }
-    }
-
-    pub fn retry_rules(config: &Config) -> retry::Rules {
-        let rules = &config.retry;
-        retry::Rules { attempts: rules.attempts, delay: rules.delay, max_delay: rules.max_delay }
-    }
-}
-
-impl Tracked {
-    pub fn last_of(&self, kind: Kind) -> Option<Timestamp> {
-        self.last.iter().find(|(known, _)| *known == kind).map(|(_, at)| *at)
     }
 }
 

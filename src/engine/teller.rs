@@ -1,8 +1,10 @@
 //! Tells hooks what happens, one after the other on a thread of its own: they are programs, and take their time.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::clock;
+use super::clock::{self, Stopwatch};
 use super::commands::Desk;
 use super::hooks::{self, HookEnd, HookOutcome, Told};
 use crate::config::Hooks;
@@ -23,19 +25,38 @@ enum Message {
 
 /// Sends to the thread, which ends when this is dropped and its last hook has ended.
 #[derive(Debug)]
-pub(super) struct Teller(Option<SyncSender<Message>>);
+pub(super) struct Teller {
+    sender: Option<SyncSender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Who waits for the last hooks looks so often whether they have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl Teller {
     pub fn new(desk: Desk) -> Teller {
         let (sender, receiver) = sync_channel(WAITING);
         let started = std::thread::Builder::new().name("hooks".to_owned()).spawn(move || serve(desk, &receiver));
         match started {
-            // Detached: the end of the engine does not wait for a hook.
-            Ok(_) => Teller(Some(sender)),
+            Ok(thread) => Teller { sender: Some(sender), thread: Some(thread) },
             Err(error) => {
                 tracing::error!(%error, "hooks cannot be told: no thread could be started");
-                Teller(None)
+                Teller { sender: None, thread: None }
             }
+        }
+    }
+
+    /// Waits until every hook has heard what there was to tell, but no longer than `limit`.
+    pub fn finish(mut self, limit: Duration) {
+        drop(self.sender.take());
+        let Some(thread) = self.thread.take() else { return };
+        let since = Stopwatch::start();
+        while !thread.is_finished() {
+            if u128::from(since.elapsed_ms()) >= limit.as_millis() {
+                tracing::warn!("a hook is still running at the end; it is left alone");
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -54,7 +75,7 @@ impl Teller {
     }
 
     fn send(&self, message: Message) {
-        if self.0.as_ref().is_some_and(|sender| sender.try_send(message).is_err()) {
+        if self.sender.as_ref().is_some_and(|sender| sender.try_send(message).is_err()) {
             tracing::error!("a hook is too slow: what it was to be told is lost to it; `watchkeeper changes` has it");
         }
     }

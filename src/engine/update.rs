@@ -4,6 +4,7 @@
 //! hangs, what has changed for those who look on.
 
 mod away;
+mod cancel;
 mod deadlines;
 mod hints;
 mod live;
@@ -30,7 +31,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
         Input::Finished { run_id, result, coverage } => queue::finish(state, &run_id, result, coverage, now, fx),
         Input::Served { run_id, served, coverage } => hints::served(state, &run_id, served, coverage, now, fx),
         Input::Cancel { names, run, reply } => {
-            let count = queue::cancel(state, &names, run.as_deref(), now, fx);
+            let count = cancel::cancel(state, &names, run.as_deref(), now, fx);
             fx.push(Effect::Answer(reply, Answer::Done { count }));
         }
         Input::Repositories(tracked) => repositories::take(state, tracked, now, fx),
@@ -43,7 +44,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
         Input::Retired { is_done } => watchdog::retired(state, is_done, now),
         Input::Tick => {}
         Input::Shutdown { reply } => {
-            queue::stop_all(state, now, fx);
+            cancel::stop_all(state, now, fx);
             state.stopping = Some(reply);
         }
     }

@@ -1,9 +1,9 @@
 //! What a run has found so far, and the end of a run whose threads no longer answer.
 
-use super::Result;
 use super::apply::RunContext;
 use super::runs::CloseRun;
 use super::writer::Writer;
+use super::{Result, settle};
 use crate::domain::report::Run;
 
 impl Writer {
@@ -17,6 +17,15 @@ impl Writer {
                        FROM runs WHERE number = ?1";
             Ok(db.connection.prepare_cached(sql)?.query_row([run.number], |row| row.get(0))?)
         })
+    }
+
+    /// Forgets what a lane has parked and expected, whatever became of it.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn forget_lane(&self, run: &RunContext) -> Result<()> {
+        let run = run.clone();
+        self.call(move |db| settle::forget(&db.connection, &run))
     }
 
     /// Closes a run whose threads hang, and refuses whatever they may still send when they come back.

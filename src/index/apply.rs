@@ -60,6 +60,8 @@ pub enum Op {
     },
     /// Writes a file's row, new or known, and its change.
     File(Box<FileRow>),
+    /// An arrival that was read; nothing to write if a hint has led to it meanwhile, and it is settled.
+    Arrived(Box<FileRow>),
     /// A name that a complete listing lacks; decided when the run settles. Without a name: the directory itself.
     /// `path` is where the directory was missing: by the time this is written it may have been found elsewhere.
     Park {
@@ -159,11 +161,12 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
     for op in &batch.ops {
         match op {
             Op::Directory(row) => write_directory(db, run, row, batch.at_ms)?,
-            Op::Unseen { path, since_ms } => mark_unseen(db, run, path, *since_ms)?,
+            Op::Unseen { path, since_ms } => known::mark_unseen(db, run, path, *since_ms)?,
             Op::MoveDirectory { id, parent_id, old_path, new_path } => {
                 move_directory(db, batch, *id, *parent_id, old_path, new_path)?;
             }
-            Op::File(row) => {
+            Op::Arrived(row) if !settle::is_arrival(db, run, row)? => {}
+            Op::File(row) | Op::Arrived(row) => {
                 let replaced = write_file(db, run, row)?;
                 files += i64::from(replaced.is_none());
                 bytes += row.record.stamp.size_bytes - replaced.unwrap_or(0);
@@ -246,16 +249,6 @@ fn write_directory(db: &Connection, run: &RunContext, row: &DirectoryRow, at_ms:
         run.number,
         at_ms,
     ])?;
-    Ok(())
-}
-
-fn mark_unseen(db: &Connection, run: &RunContext, path: &[u8], since_ms: i64) -> Result<()> {
-    let (from, to) = crate::domain::path::below(path);
-    db.prepare_cached(
-        "UPDATE directories SET unseen_since_ms = ?3 WHERE repository_id = ?1 AND unseen_since_ms IS NULL
-         AND path >= ?2 AND path < ?5 AND (path = ?2 OR path >= ?4)",
-    )?
-    .execute(params![run.repository.0, path, since_ms, from, to])?;
     Ok(())
 }
 

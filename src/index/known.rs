@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::apply::RunContext;
 use super::{Reader, Result};
 use crate::domain::record::{Flags, Record, Sha256, Stamp};
 use crate::domain::repository::RepositoryId;
@@ -199,7 +200,7 @@ impl Reader {
     /// Those of SQLite.
     pub fn known_mounts(&self, repository: RepositoryId) -> Result<Vec<KnownDirectory>> {
         let sql = format!("{DIRECTORY} WHERE repository_id = ?1 AND mount IS NOT NULL");
-        let mut statement = self.connection.prepare(&sql)?;
+        let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_map([repository.0], directory)?.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -329,5 +330,16 @@ pub(super) fn save_hash_state(
 pub(super) fn forget_hash_state(db: &Connection, repository: RepositoryId, inode: i64) -> Result<()> {
     db.prepare_cached("DELETE FROM hash_states WHERE repository_id = ?1 AND inode = ?2")?
         .execute(params![repository.0, inode])?;
+    Ok(())
+}
+
+/// Notes that a directory, and all below, is no longer vouched for.
+pub(super) fn mark_unseen(db: &Connection, run: &RunContext, path: &[u8], since_ms: i64) -> Result<()> {
+    let (from, to) = crate::domain::path::below(path);
+    db.prepare_cached(
+        "UPDATE directories SET unseen_since_ms = ?3 WHERE repository_id = ?1 AND unseen_since_ms IS NULL
+         AND path >= ?2 AND path < ?5 AND (path = ?2 OR path >= ?4)",
+    )?
+    .execute(params![run.repository.0, path, since_ms, from, to])?;
     Ok(())
 }

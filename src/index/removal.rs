@@ -1,6 +1,6 @@
 //! The end of what was parked: removed from the index, or held for a person to decide.
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, Params, params};
 
 use super::apply::{RunContext, add_tally, add_totals};
 use super::changes::insert_change;
@@ -22,17 +22,19 @@ const FILES_PER_STEP: i64 = 10_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parked {
     pub free_files: i64,
+    /// Those of the free ones that the run itself has added.
+    pub young_files: i64,
     pub bound_files: i64,
     /// Parked entries, directories without any file among them.
     pub entries: i64,
 }
 
 impl Writer {
-    /// Counts what is still parked after moves were taken out.
+    /// Counts what is still parked after moves were taken out. Young is what was recorded from `since_ms` on.
     ///
     /// # Errors
     /// Those of SQLite, or that an earlier batch could not be written.
-    pub fn count_parked(&self, run: &RunContext) -> Result<Parked> {
+    pub fn count_parked(&self, run: &RunContext, since_ms: i64) -> Result<Parked> {
         self.call_for(run, move |db, run| {
             let mut parked = Parked::default();
             let mut statement =
@@ -43,9 +45,25 @@ impl Writer {
                     (row.get(0)?, row.get(1)?, row.get(2)?);
                 let (files, _) = amount(&db.connection, run, id, name.as_deref())?;
                 parked.entries += 1;
-                match reason {
-                    Some(_) => parked.bound_files += files,
-                    None => parked.free_files += files,
+                match (reason, name) {
+                    (Some(_), _) => parked.bound_files += files,
+                    (None, Some(name)) => {
+                        parked.free_files += files;
+                        let sql =
+                            "SELECT count(*) FROM files WHERE directory_id = ?1 AND name = ?2 AND created_ms >= ?3";
+                        let young = db.connection.prepare_cached(sql)?;
+                        parked.young_files += count(young, params![id, name, since_ms])?;
+                    }
+                    (None, None) => {
+                        parked.free_files += files;
+                        let sql =
+                            "SELECT count(*) FROM directories t JOIN directories d ON d.repository_id = t.repository_id
+                                   AND d.path >= t.path AND d.path < CAST(t.path || x'30' AS BLOB)
+                                   AND (d.path = t.path OR d.path >= CAST(t.path || x'2f' AS BLOB))
+                                   JOIN files f ON f.directory_id = d.id WHERE t.id = ?1 AND f.created_ms >= ?2";
+                        let young = db.connection.prepare_cached(sql)?;
+                        parked.young_files += count(young, params![id, since_ms])?;
+                    }
                 }
             }
             Ok(parked)
@@ -100,6 +118,10 @@ impl Writer {
             })
         })
     }
+}
+
+fn count(mut statement: CachedStatement<'_>, values: impl Params) -> Result<i64> {
+    Ok(statement.query_row(values, |row| row.get(0))?)
 }
 
 /// Returns files and bytes below a parked entry.

@@ -84,14 +84,15 @@ pub(super) fn unpark(db: &Connection, run: &RunContext, directory_id: i64) -> Re
 
 /// Forgets that the run itself, beside whose own lane this is found, has parked names, or without any the directory.
 pub(super) fn found(db: &Connection, run: &RunContext, directory_id: i64, names: &[Vec<u8>]) -> Result<()> {
+    // One batch of hints may meet a directory twice, and miss at first what it then finds.
     if names.is_empty() {
-        let sql = "DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name IS NULL
+        let sql = "DELETE FROM temp.parked WHERE run IN (?1, ?2) AND directory_id = ?3 AND name IS NULL
                    AND (reason IS NULL OR reason = 'emptied')";
-        db.prepare_cached(sql)?.execute([run.number, directory_id])?;
+        db.prepare_cached(sql)?.execute([run.number, run.lane, directory_id])?;
     }
     for name in names {
-        db.prepare_cached("DELETE FROM temp.parked WHERE run = ?1 AND directory_id = ?2 AND name = ?3")?
-            .execute(params![run.number, directory_id, name])?;
+        db.prepare_cached("DELETE FROM temp.parked WHERE run IN (?1, ?2) AND directory_id = ?3 AND name = ?4")?
+            .execute(params![run.number, run.lane, directory_id, name])?;
     }
     Ok(())
 }
@@ -120,6 +121,12 @@ pub(super) fn remember_arrival(db: &Connection, run: &RunContext, row: &FileRow)
         row.is_new
     ])?;
     Ok(())
+}
+
+/// Tells whether a file is still to be settled by this lane.
+pub(super) fn is_arrival(db: &Connection, run: &RunContext, row: &FileRow) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM temp.arrivals WHERE run = ?1 AND directory_id = ?2 AND name = ?3)";
+    Ok(db.prepare_cached(sql)?.query_row(params![run.lane, row.directory_id, row.name], |row| row.get(0))?)
 }
 
 /// Forgets everything that a run has kept.

@@ -50,7 +50,7 @@ impl Twins {
                 rename(&mut row.id);
                 rename(&mut row.parent_id);
             }
-            Op::File(row) => rename(&mut row.directory_id),
+            Op::File(row) | Op::Arrived(row) => rename(&mut row.directory_id),
             Op::MoveDirectory { id, parent_id, .. } => {
                 rename(id);
                 rename(parent_id);

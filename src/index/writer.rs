@@ -40,7 +40,15 @@ pub struct Writer {
 }
 
 /// The runs of which something could not be written, and why: nothing more of them is written, but their end.
-type Failed = Arc<Mutex<BTreeMap<i64, Failure>>>;
+type Failed = Arc<Mutex<BTreeMap<Lane, Failure>>>;
+
+/// A run by its number, and what settles by itself within it.
+type Lane = (i64, i64);
+
+/// Returns under which lanes a failure stops something: its own, and that of the run itself.
+fn lanes(run: &RunContext) -> [Lane; 2] {
+    [(run.number, run.lane), (run.number, run.number)]
+}
 
 /// Why nothing more of a run is written.
 #[derive(Debug)]
@@ -92,7 +100,7 @@ impl Writer {
     /// # Errors
     /// When an earlier batch of this run could not be written: the run cannot go on.
     pub fn send(&self, batch: Batch) -> Result<()> {
-        self.check(batch.run.number)?;
+        self.check(&batch.run)?;
         self.sender.send(Message::Batch(batch)).map_err(|_| stopped())
     }
 
@@ -121,7 +129,7 @@ impl Writer {
     ) -> Result<T> {
         let context = run.clone();
         let answer = self.call(move |db| work(db, &context))?;
-        self.check(run.number)?;
+        self.check(run)?;
         Ok(answer)
     }
 
@@ -131,10 +139,10 @@ impl Writer {
     /// When somebody else has written its end.
     pub(super) fn forget_failure(&self, run: &RunContext) -> Result<()> {
         let mut failed = self.failed.lock().expect("no one panics while holding this lock");
-        if failed.get(&run.number).is_some_and(|failure| failure.is_final) {
+        if failed.get(&(run.number, run.number)).is_some_and(|failure| failure.is_final) {
             return Err(IndexError::broken("the run was given up before"));
         }
-        failed.remove(&run.number);
+        failed.retain(|(number, _), _| *number != run.number);
         Ok(())
     }
 
@@ -142,11 +150,12 @@ impl Writer {
     pub(super) fn refuse(&self, run: i64) {
         let message = "the run was given up: it did not answer".to_owned();
         let failure = Failure { class: Class::Cancelled, message, is_final: true };
-        self.failed.lock().expect("no one panics while holding this lock").insert(run, failure);
+        self.failed.lock().expect("no one panics while holding this lock").insert((run, run), failure);
     }
 
-    fn check(&self, run: i64) -> Result<()> {
-        match self.failed.lock().expect("no one panics while holding this lock").get(&run) {
+    fn check(&self, run: &RunContext) -> Result<()> {
+        let failed = self.failed.lock().expect("no one panics while holding this lock");
+        match lanes(run).iter().find_map(|lane| failed.get(lane)) {
             Some(failure) => Err(IndexError::Stopped { class: failure.class, message: failure.message.clone() }),
             None => Ok(()),
         }
@@ -183,7 +192,8 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
 }
 
 /// Writes `first` and what follows it in one transaction, until it is full, a second old, or a call is waiting; returns
-/// that call. If it cannot be written, every run in it has failed, and no later row of theirs may stand without it.
+/// that call. If it cannot be written, every run in it has failed, and no later row of theirs may stand without it. A
+/// batch that is wrong in itself is taken back alone.
 fn gather(
     db: &mut Db,
     twins: &mut Twins,
@@ -194,7 +204,15 @@ fn gather(
 ) -> Option<Message> {
     let mut followed_by = None;
     let mut runs = BTreeSet::new();
-    let has_failed = |run: i64| failed.lock().expect("no one panics while holding this lock").contains_key(&run);
+    let fail = |lane: Lane, error: &IndexError| {
+        tracing::error!(%error, "a batch could not be written");
+        let failure = || Failure { class: error.class(), message: error.to_string(), is_final: false };
+        failed.lock().expect("no one panics while holding this lock").entry(lane).or_insert_with(failure);
+    };
+    let has_failed = |run: &RunContext| {
+        let failed = failed.lock().expect("no one panics while holding this lock");
+        lanes(run).iter().any(|lane| failed.contains_key(lane))
+    };
     let result = db.write(|transaction| {
         // The batches' own times tell how old the transaction is: this room asks no clock.
         let begun_ms = first.at_ms;
@@ -202,11 +220,12 @@ fn gather(
         let mut next = Some(first);
         while let Some(mut batch) = next.take() {
             let is_full = batch.at_ms.saturating_sub(begun_ms) >= LONGEST_TRANSACTION.as_millis() as i64;
-            if !has_failed(batch.run.number) {
-                runs.insert(batch.run.number);
+            if !has_failed(&batch.run) {
+                runs.insert((batch.run.number, batch.run.lane));
                 rows += batch.len();
-                twins.resolve(transaction, &mut batch)?;
-                apply(transaction, &batch)?;
+                if let Err(error) = write_batch(transaction, twins, &mut batch)? {
+                    fail((batch.run.number, batch.run.lane), &error);
+                }
             }
             if is_full || rows >= batch_size {
                 break;
@@ -220,14 +239,30 @@ fn gather(
         Ok(())
     });
     if let Err(error) = result {
-        tracing::error!(%error, "a batch could not be written");
-        let mut failed = failed.lock().expect("no one panics while holding this lock");
-        for run in runs {
-            let failure = || Failure { class: error.class(), message: error.to_string(), is_final: false };
-            failed.entry(run).or_insert_with(failure);
+        for lane in runs {
+            fail(lane, &error);
         }
     }
     followed_by
+}
+
+/// Writes one batch, or none of it when a row of it does not fit to the others; that error is the inner one.
+fn write_batch(db: &Connection, twins: &mut Twins, batch: &mut Batch) -> Result<Result<()>> {
+    db.prepare_cached("SAVEPOINT batch")?.execute([])?;
+    let written = twins.resolve(db, batch).and_then(|()| apply(db, batch));
+    let is_alone = |error: &IndexError| matches!(error.class(), Class::Unstable | Class::Internal | Class::Config);
+    match written {
+        Err(error) if is_alone(&error) && !db.is_autocommit() => {
+            db.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+            db.prepare_cached("RELEASE batch")?.execute([])?;
+            Ok(Err(error))
+        }
+        Err(error) => Err(error),
+        Ok(()) => {
+            db.prepare_cached("RELEASE batch")?.execute([])?;
+            Ok(Ok(()))
+        }
+    }
 }
 
 impl Db {

@@ -7,10 +7,11 @@ use super::layout::{self, Areas, Wanted};
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
+use crate::domain::moment::Timestamp;
 use crate::domain::report::{IndexStatus, Run};
-use crate::domain::repository::{self, RepositoryId};
+use crate::domain::repository::{self, RepositoryId, State as Word};
 use crate::domain::status::{self, state_of};
-use crate::engine::protocol::{QueuedRun, RunProgress};
+use crate::engine::protocol::{Live, QueuedRun, RunProgress};
 
 /// The whole state of the screen.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct State {
     pub latest: Vec<Run>,
     pub running: Vec<RunProgress>,
     pub queued: Vec<QueuedRun>,
+    /// What only the engine knows of each repository.
+    pub live: Vec<Live>,
     pub selected: Option<RepositoryId>,
     /// Of the selected repository; `None` while they are read for the first time.
     pub rows: Option<RepositoryRows>,
@@ -149,6 +152,7 @@ impl State {
             latest: Vec::new(),
             running: Vec::new(),
             queued: Vec::new(),
+            live: Vec::new(),
             selected: None,
             rows: None,
             run_at: None,
@@ -199,6 +203,18 @@ impl State {
         self.progress_of(name).is_some() || self.queued.iter().any(|run| run.repository == name)
     }
 
+    /// Returns what only the engine knows of a repository.
+    pub fn live_of(&self, name: &str) -> Option<&Live> {
+        self.live.iter().find(|live| live.repository == name)
+    }
+
+    /// Returns as of when a repository's index is true: proven by the watcher, or the last complete listing.
+    pub fn true_as_of(&self, entry: &Entry) -> Option<Timestamp> {
+        let repository = &entry.status.repository;
+        let proven = self.live_of(&repository.name).and_then(|live| live.true_as_of);
+        proven.max(repository.true_at).max(repository.seen_at)
+    }
+
     /// Tells whether anything runs or waits.
     pub fn has_runs(&self) -> bool {
         !self.running.is_empty() || !self.queued.is_empty()
@@ -208,13 +224,17 @@ impl State {
     pub fn sort_entries(&mut self) {
         let Some(mut entries) = self.entries.take() else { return };
         for entry in &mut entries {
-            let running = self.progress_of(&entry.status.repository.name).is_some();
-            let engine = match (running, self.engine) {
+            let name = &entry.status.repository.name;
+            let live = self.live_of(name);
+            let is_behind = live.is_some_and(|live| live.pending_hints > 0 || live.behind.is_some());
+            let engine = match (self.progress_of(name).is_some(), self.engine) {
                 (true, _) => status::Engine::Working,
                 (false, Engine::Ended) => status::Engine::Absent,
+                (false, _) if is_behind => status::Engine::Behind,
                 (false, _) => status::Engine::Idle,
             };
-            entry.state = state_of(&entry.status, engine);
+            let is_missing = live.is_some_and(|live| live.is_missing) && entry.status.repository.paused_at.is_none();
+            entry.state = if is_missing { Word::Missing } else { state_of(&entry.status, engine) };
         }
         entries.sort_by(|a, b| {
             let key = |entry: &Entry| (badness(entry.state), entry.status.repository.name.clone());

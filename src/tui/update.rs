@@ -12,6 +12,7 @@ use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
 use super::trouble;
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
+use crate::domain::run::Kind;
 use crate::engine::protocol::{Answer, Event, RunProgress};
 
 /// Changes the state by one message and returns what is to be done outside of it.
@@ -70,6 +71,9 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
     let effects = match event {
         Event::Snapshot(snapshot) => {
             (state.queued, state.running) = (snapshot.queued, snapshot.running);
+            // The run of the watcher mostly waits: nothing is going on.
+            state.running.retain(|run| run.kind != Kind::Realtime);
+            state.live = snapshot.live;
             read_all(state)
         }
         Event::RunQueued(queued) => {
@@ -80,7 +84,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::RunStarted(run) => {
             state.queued.retain(|queued| queued.run_id != run.run_id);
-            if !state.running.iter().any(|known| known.run_id == run.run_id) {
+            if run.kind != Kind::Realtime && !state.running.iter().any(|known| known.run_id == run.run_id) {
                 state.running.push(at_start(&run));
             }
             read_all(state)
@@ -88,6 +92,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Progress(progress) => {
             match state.running.iter_mut().find(|known| known.run_id == progress.run_id) {
                 Some(known) => *known = progress,
+                None if progress.kind == Kind::Realtime => {}
                 None => state.running.push(progress),
             }
             Vec::new()
@@ -103,8 +108,11 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             state.warn(&message, None);
             read_all(state)
         }
-        // Shown by the status pane of a later issue.
-        Event::Live(_) => Vec::new(),
+        Event::Live(live) => {
+            state.live.retain(|known| known.repository != live.repository);
+            state.live.push(*live);
+            Vec::new()
+        }
         Event::Changed => read_all(state),
         Event::Ended => engine_ended(state),
     };

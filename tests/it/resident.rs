@@ -176,6 +176,8 @@ fn what_no_watch_is_left_for_is_polled() {
     world.put("d7/f=edited in place");
     world.put("d19/f=edited in place");
     world.wait_in_step();
+    let says = |log: &String| log.contains("raise fs.inotify.max_user_watches, now ") && log.contains("/etc/sysctl.d/");
+    world.wait("the log says what to write where", || daemon.log(), says);
     daemon.stop();
 }
 

@@ -53,7 +53,7 @@ impl Worker {
                     hashed_ms: Some(started_ns.div_euclid(1_000_000)),
                     ..old.clone()
                 };
-                self.sink.push(Op::File(Box::new(FileRow {
+                self.sink.push(Op::Arrived(Box::new(FileRow {
                     directory_id: arrival.directory_id,
                     name: arrival.name,
                     record,

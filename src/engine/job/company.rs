@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use super::shared::MovedDirectory;
@@ -20,6 +20,8 @@ pub(super) struct Company {
     /// Hints are served beside the run. Without them nothing here costs anything.
     is_shared: bool,
     places: Mutex<Places>,
+    /// A hint has met a directory in the run's hands: what is done there is to be sent, and not gathered any longer.
+    is_wanted: AtomicBool,
     changed: Condvar,
     /// Directories that were found at another place: the one who finds them looks at everything below.
     pub moved: Mutex<Vec<MovedDirectory>>,
@@ -131,11 +133,17 @@ impl Company {
         }
         let mut places = self.places();
         if places.of_run.contains_key(path) {
+            self.is_wanted.store(true, Relaxed);
             return false;
         }
         places.of_hints.insert(path.to_vec());
         places.hinted.insert(path.to_vec());
         true
+    }
+
+    /// Tells once whether a hint waits for what the run has gathered.
+    pub fn take_wanted(&self) -> bool {
+        self.is_wanted.load(Relaxed) && self.is_wanted.swap(false, Relaxed)
     }
 
     /// Gives back all that was taken for hints: what was found is committed.

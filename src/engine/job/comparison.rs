@@ -180,7 +180,7 @@ impl Comparison<'_> {
                 return self.flush_if_large(sink);
             }
         };
-        if self.shared.is_beside() {
+        if self.shared.hinted.is_some() {
             sink.push(Op::Found { directory_id: self.id, names: vec![known.name.to_vec()] });
         }
         let is_symlink = entry.kind == EntryKind::Symlink;

@@ -96,7 +96,6 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         target.known = target.known.filter(|known| !shared.is_taken_elsewhere(known, &target.path));
         if shared.is_below_moved(&target) {
-            shared.defer_below_moved(&target.path);
             return Ok(());
         }
         shared.context.progress.set_current(&target.path);
@@ -250,7 +249,7 @@ impl Worker {
             let row = DirectoryRow { id, parent_id: target.parent_id, path: target.path.clone(), ..Default::default() };
             self.sink.push(Op::Directory(Box::new(row)));
         }
-        if shared.is_beside() && target.known.is_some() {
+        if shared.hinted.is_some() && target.known.is_some() {
             self.sink.push(Op::Found { directory_id: id, names: Vec::new() });
         }
         let emptied = self.has_become_empty(&target, &directory)?;

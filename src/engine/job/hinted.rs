@@ -66,12 +66,4 @@ impl Shared {
             hinted.deferred().listing(path);
         }
     }
-
-    /// Puts a directory off that is looked at with a moved one above it. Beside a run that may have been long ago, and
-    /// the hint is newer.
-    pub fn defer_below_moved(&self, path: &[u8]) {
-        if self.is_beside() {
-            self.defer_directory(path);
-        }
-    }
 }

@@ -37,12 +37,21 @@ pub struct Finished {
     pub has_seen_all: bool,
     /// A verify that stopped for another run.
     pub gave_way: bool,
+    /// Its threads hang or have panicked: what they had in hand is not known.
+    pub is_given_up: bool,
 }
 
 impl Finished {
     /// A run whose threads hang: somebody else wrote its end.
     pub fn given_up(run: Run) -> Finished {
-        Finished { run, changes: Vec::new(), again: Hints::default(), has_seen_all: false, gave_way: false }
+        Finished {
+            run,
+            changes: Vec::new(),
+            again: Hints::default(),
+            has_seen_all: false,
+            gave_way: false,
+            is_given_up: true,
+        }
     }
 }
 
@@ -59,7 +68,6 @@ pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) ->
     if !spec.plan {
         started(open.row(&spec, &context));
     }
-    pace::take_manners(&spec);
     let is_realtime = spec.kind == Kind::Realtime;
     let company = Arc::new(Company::new(!is_realtime && context.inbox.is_some()));
     let server = Server::new(&spec, &context, &open, Arc::clone(&company));
@@ -76,6 +84,7 @@ pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) ->
         Ok((ending, again)) => (Ok(ending), again),
         Err(panic) => (Err(panic), Hints::default()),
     };
+    let is_given_up = ending.is_err();
     let ending = match ending {
         Ok(Ok(ending)) => ending,
         Ok(Err(error)) => Ending::failed(error.class(), error.to_string()),
@@ -84,10 +93,12 @@ pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) ->
     let has_seen_all = ending.vouches_from_ms.is_some();
     let gave_way = context.stop.why() == Some(Why::GiveWay);
     let (run, changes) = open.close(ending)?;
-    Ok(Finished { run, changes, again, has_seen_all, gave_way })
+    Ok(Finished { run, changes, again, has_seen_all, gave_way, is_given_up })
 }
 
 fn work(spec: &JobSpec, context: &JobContext, open: &OpenRun, company: Arc<Company>) -> Result<Ending> {
+    // Not before the thread for hints has been started: that one is in a hurry.
+    pace::take_manners(spec);
     let part = Part { run: open.context.clone(), company, hinted: None, workers: pace::workers(spec) };
     let shared = match prepare(spec, context, open, part)? {
         Ok(shared) => shared,

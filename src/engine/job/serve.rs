@@ -36,8 +36,10 @@ pub struct HintBatch {
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Served {
-    /// What still changes, or was in other hands: to be looked at again in a moment.
+    /// What still changes: to be looked at again when it has rested.
     pub again: Hints,
+    /// What was in the hands of the run: to be looked at as soon as that has let it go.
+    pub soon: Hints,
     /// Something was different from what the index said.
     pub has_changed: bool,
     /// Directories that are gone, and stay in the index until the run beside which this was served has ended.
@@ -154,11 +156,24 @@ impl<'a> Server<'a> {
                     held = settled.held.or(held);
                     self.context.report.tell(&self.spec.run_id, served);
                 }
+                // The run beside goes on, and so do its hints: it will find for itself what is wrong.
+                Ok(Err(_)) if self.company.is_shared() => self.put_off(batch),
+                Err(error) if self.company.is_shared() && self.context.writer.findings(&self.run).is_ok() => {
+                    tracing::warn!(%error, repository = self.spec.repository.name, "hints could not be served");
+                    self.put_off(batch);
+                }
                 Ok(Err(ending)) => return (Ok(ending), batch.into_hints()),
                 Err(error) => return (Err(error), batch.into_hints()),
             }
         }
         (Ok(self.ending(held.is_some_and(|held| held.undecided > 0))), Hints::default())
+    }
+
+    /// Gives a batch back to be looked at later.
+    fn put_off(&self, batch: HintBatch) {
+        let postponed = self.company.postponed();
+        let served = Served { again: batch.into_hints(), postponed, ..Served::default() };
+        self.context.report.tell(&self.spec.run_id, served);
     }
 
     fn ending(&self, is_held: bool) -> Ending {
@@ -197,17 +212,13 @@ impl<'a> Server<'a> {
             Ok(shared) => shared,
             Err(ending) => return Ok(Err(ending)),
         };
+        // Whatever becomes of the batch: who waits for its directories must not wait for ever.
+        let _given_back = GivenBack(&self.company);
         let mut again = Hints::default();
-        let mut mine = HintBatch { polls: batch.polls.clone(), ..HintBatch::default() };
-        for (directory, look) in &batch.places {
-            if self.company.enter_for_hint(directory) {
-                mine.places.push((directory.clone(), look.clone()));
-            } else {
-                again.merge(
-                    HintBatch { places: vec![(directory.clone(), look.clone())], ..Default::default() }.into_hints(),
-                );
-            }
-        }
+        let enter = |(directory, _): &(Vec<u8>, Look)| self.company.enter_for_hint(directory);
+        let (places, taken) = batch.places.iter().cloned().partition(enter);
+        let mine = HintBatch { places, polls: batch.polls.clone() };
+        let soon = HintBatch { places: taken, polls: Vec::new() }.into_hints();
         let before = match is_beside {
             // What the run has sent of these directories is committed when this returns.
             true => self.context.writer.findings(&shared.run)?,
@@ -226,8 +237,11 @@ impl<'a> Server<'a> {
         let result = outcome::first_error(&shared)
             .and_then(|()| self.look_at_other_names(&shared, &reader, &mut again))
             .and_then(|()| settle(&shared));
-        self.company.leave_hints();
         self.company.keep_reader(reader);
+        if !matches!(&result, Ok(settled) if settled.held.is_none()) {
+            // What was parked and not removed would be settled once more with the next batch of this lane.
+            self.context.writer.forget_lane(&shared.run)?;
+        }
         let settled = result?;
         outcome::first_error(&shared)?;
         if let Some(hinted) = &shared.hinted {
@@ -236,7 +250,7 @@ impl<'a> Server<'a> {
         let after = self.context.writer.findings(&shared.run)?;
         self.findings.store(after, Relaxed);
         let postponed = self.company.postponed();
-        Ok(Ok((Served { again, has_changed: after != before, postponed }, settled)))
+        Ok(Ok((Served { again, soon, has_changed: after != before, postponed }, settled)))
     }
 }
 
@@ -254,11 +268,23 @@ impl Server<'_> {
                 false => again.name(&directory, &name, true),
             }
         }
+        if let Some(why) = hints.why_everything() {
+            again.everything(why);
+        }
         let places = hints.into_places().into_iter().map(|(directory, place)| (directory, place.look)).collect();
         let targets = hinted_targets(shared, reader, &HintBatch { places, polls: Vec::new() })?;
         shared.stack.begin(targets.into_iter().map(Work::Directory).collect(), None);
         run_round(shared, 1);
         outcome::first_error(shared)
+    }
+}
+
+/// Gives the directories of a batch back when it is over, also by an error or a panic.
+struct GivenBack<'a>(&'a Company);
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        self.0.leave_hints();
     }
 }
 

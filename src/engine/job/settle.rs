@@ -55,7 +55,7 @@ pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
             shared.log(format!("{} moved, proven by inode, size and times: not read again", files(moved)));
         }
     }
-    let parked = if has_parked { writer.count_parked(&shared.run)? } else { Parked::default() };
+    let parked = if has_parked { writer.count_parked(&shared.run, young_since(shared))? } else { Parked::default() };
     shared.arrivals_are_final.store(parked.entries == 0, Relaxed);
     read_arrivals(shared)?;
     if is_over(shared) {
@@ -138,6 +138,11 @@ fn read_arrivals(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
+/// Returns from when on a record counts as come with this run; only for hints, which are served for an hour.
+fn young_since(shared: &Shared) -> i64 {
+    if shared.hinted.is_some() { shared.started_ms } else { i64::MAX }
+}
+
 /// Returns of how many files the guard takes its share: those that were there when the run began. For hints, which come
 /// and go for an hour, all that was there at any time of the run, `removed` ones included.
 fn total_files(shared: &Shared, removed: u64) -> Result<u64> {
@@ -153,7 +158,7 @@ fn total_files(shared: &Shared, removed: u64) -> Result<u64> {
 /// Lets the guard decide on what is still parked.
 fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     let writer = &shared.context.writer;
-    let parked = writer.count_parked(&shared.run)?;
+    let parked = writer.count_parked(&shared.run, young_since(shared))?;
     let now_ms = clock::wall().0;
     if parked.entries == 0 {
         return Ok(None);
@@ -169,9 +174,11 @@ fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     let limits = shared.spec.limits;
     // What is held already counts: a mass removal does not become a small one by coming in parts.
     // So does what this run has removed before: it settles many times when it serves hints.
-    if limits.allow((parked.free_files + parked.bound_files).unsigned_abs() + before, total) {
+    // What has come and gone within the run is no loss.
+    let gone = (parked.free_files - parked.young_files).max(0).unsigned_abs();
+    if limits.allow(gone + parked.bound_files.unsigned_abs() + before, total) {
         writer.remove_parked(&shared.run, false, now_ms)?;
-        shared.company.removed.fetch_add(parked.free_files.unsigned_abs(), Relaxed);
+        shared.company.removed.fetch_add(gone, Relaxed);
         if parked.bound_files == 0 {
             return Ok(None);
         }

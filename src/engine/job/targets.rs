@@ -104,7 +104,11 @@ fn merge(all: Vec<Target>) -> Vec<Target> {
 /// above, as everything else may well lie before that run.
 pub(super) fn hinted_targets(shared: &Shared, reader: &Reader, batch: &HintBatch) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
-    for path in &batch.polls {
+    // A poll goes all the way down: what lies below another one comes with it.
+    let is_below_another = |path: &Vec<u8>| {
+        batch.polls.iter().any(|above| above != path && RelPath::from_stored(above.clone()).covers(path))
+    };
+    for path in batch.polls.iter().filter(|path| !is_below_another(path)) {
         let target = target_of_directory(shared, reader, path)?;
         targets.push(if target.path == *path { Target { scope: Scope::Tree, ..target } } else { target });
     }

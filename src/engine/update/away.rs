@@ -1,6 +1,6 @@
 //! Roots that are not there: such a repository starts no runs, and gets a full sync when its root returns.
 
-use super::{queue, timers};
+use super::{cancel, timers};
 use crate::disk::watch::Coverage;
 use crate::domain::problem::Class;
 use crate::domain::report::Run;
@@ -40,7 +40,7 @@ pub(super) fn probed(state: &mut State, id: RepositoryId, is_there: bool, now: N
         repo.watch.rescan = None;
     } else {
         leave(repo, id, now, fx);
-        queue::drop_own(state, id, fx);
+        cancel::drop_own(state, id, fx);
     }
     let Some(repo) = state.repositories.get_mut(&id) else { return };
     // A run that goes on, or is about to, will find out and say so.
@@ -61,7 +61,7 @@ pub(super) fn after_run(state: &mut State, ended: &Running, run: &Run, now: Now,
         if repo.away.is_none() {
             leave(repo, ended.repository, now, fx);
         }
-        queue::drop_own(state, ended.repository, fx);
+        cancel::drop_own(state, ended.repository, fx);
     } else if run.outcome.is_some_and(Outcome::is_success) && class.is_none() {
         let was_away = repo.away.take().is_some();
         // What the run has not looked at is not watched either.

@@ -215,6 +215,7 @@ pub(super) fn served(
     let Some(run) = state.running.iter_mut().find(|run| run.run_id == run_id) else { return };
     (run.hinted_ms, run.postponed) = (now.mono_ms, served.postponed);
     let Some(repo) = state.repositories.get_mut(&run.repository) else { return };
+    repo.postponed = served.postponed;
     let polled_at = repo.serving.take().and_then(|serving| serving.polled_at);
     proof::cover(repo, coverage, state.proof.down.is_some());
     repo.rest = None;
@@ -223,6 +224,7 @@ pub(super) fn served(
         repo.watch.poll_at = now.mono_ms + repo.tracked.config.watch.poll_every.as_millis() as u64;
     }
     repo.add_hints(served.again, now, REST);
+    repo.add_hints(served.soon, now, Duration::ZERO);
     if served.has_changed {
         fx.push(Effect::Publish(Event::Changed));
     }

@@ -2,6 +2,7 @@
 
 use super::timers;
 use crate::domain::amount::plural;
+use crate::domain::moment::Timestamp;
 use crate::domain::schedule::Now;
 use crate::domain::status::WatchMode;
 use crate::engine::protocol::{Event, Live, NextRun, SchedulerStatus};
@@ -11,8 +12,9 @@ use crate::engine::state::{Effect, Repo, State};
 pub(super) fn publish(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     let is_scheduled = state.config.scheduler.enabled && state.is_resident;
     for repo in state.repositories.values_mut() {
-        // A moment that moves on, and a schedule that is wound up again, are no news by themselves.
-        let known = Live { true_as_of: None, ..live_of(repo, false, now) };
+        // A moment that moves on is news once a minute, a schedule that is wound up again by itself is none.
+        let minute = |at: Timestamp| Timestamp(at.0 - at.0.rem_euclid(60_000));
+        let known = Live { true_as_of: repo.true_as_of().map(minute), ..live_of(repo, false, now) };
         if known != repo.told {
             repo.told = known;
             fx.push(Effect::Publish(Event::Live(Box::new(live_of(repo, is_scheduled, now)))));
@@ -38,7 +40,7 @@ fn live_of(repo: &Repo, is_scheduled: bool, now: Now) -> Live {
         (false, false) => WatchMode::Off,
     };
     let next = if is_scheduled && !repo.is_paused() { timers::next_runs(repo, now) } else { Vec::new() };
-    let in_service = repo.serving.as_ref().map_or(0, |serving| serving.places);
+    let in_service = repo.serving.as_ref().map_or(0, |serving| serving.places) + repo.postponed;
     Live {
         repository: repo.name().to_owned(),
         watch_mode,

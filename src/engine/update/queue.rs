@@ -231,6 +231,7 @@ pub(super) fn finish(
     let id = ended.repository;
     let is_success = result.as_ref().is_ok_and(|finished| finished.run.outcome.is_some_and(Outcome::is_success));
     if let Some(repo) = state.repositories.get_mut(&id) {
+        repo.postponed = 0;
         let unserved = repo.serving.take_if(|serving| serving.run_id == run_id);
         proof::cover(repo, coverage, state.proof.down.is_some());
         if ended.kind == Kind::Realtime && !is_success {
@@ -239,7 +240,10 @@ pub(super) fn finish(
         let left = result.as_ref().map_or_else(|_| Hints::default(), |finished| finished.again.clone());
         let is_hinted = repo.is_watched() && repo.away.is_none();
         let had_places = |serving: Serving| serving.places > u64::from(serving.polled_at.is_some());
-        if is_hinted && left.is_empty() && unserved.is_some_and(had_places) {
+        // A run that could not even be opened, or whose threads hang, gives nothing back.
+        let is_lost = ended.postponed > 0 || (ended.kind == Kind::Full && !repo.watch.is_vouched);
+        let is_broken = result.as_ref().map_or(true, |finished| finished.is_given_up) && is_lost;
+        if is_hinted && (is_broken || (left.is_empty() && unserved.is_some_and(had_places))) {
             // They went down with the thread that had them.
             repo.look_at_everything(now);
         } else if is_hinted && !left.is_empty() {
@@ -311,86 +315,5 @@ fn finish_plan(state: &mut State, run_id: &str, result: Result<Box<Finished>, St
     if plan.done.len() == plan.run_ids.len() {
         let plan = state.plans.remove(&reply).unwrap_or_default();
         fx.push(Effect::Answer(reply, Answer::Planned(plan.done)));
-    }
-}
-
-/// Drops what waits and stops what runs; returns how many runs.
-pub(super) fn cancel(state: &mut State, names: &[String], run: Option<&str>, now: Now, fx: &mut Vec<Effect>) -> u64 {
-    let is_meant = |name: &String, run_id: &str| match run {
-        Some(wanted) => wanted == run_id,
-        None => names.is_empty() || names.contains(name),
-    };
-    let before = state.waiting.len();
-    let (dropped, kept) =
-        std::mem::take(&mut state.waiting).into_iter().partition(|job| is_meant(&job.repository.name, &job.run_id));
-    state.waiting = kept;
-    let dropped: Vec<JobSpec> = dropped;
-    tell_lost(&dropped, "cancelled before it began", fx);
-    refuse_broken_plans(state, &dropped, fx);
-    let mut count = (before - state.waiting.len()) as u64;
-    let meant: Vec<String> = state
-        .running
-        .iter()
-        .filter(|running| is_meant(&running.name, &running.run_id))
-        .map(|running| running.run_id.clone())
-        .collect();
-    for run_id in meant {
-        count += 1;
-        watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
-    }
-    count
-}
-
-/// Drops what waits for a repository and nobody asked for: its root is not there.
-pub(super) fn drop_own(state: &mut State, id: RepositoryId, fx: &mut Vec<Effect>) {
-    let is_own = |job: &JobSpec| job.repository.id == id && !job.plan && !job.triggers.contains(&Trigger::User);
-    let (dropped, kept) = std::mem::take(&mut state.waiting).into_iter().partition(is_own);
-    state.waiting = kept;
-    let dropped: Vec<JobSpec> = dropped;
-    tell_lost(&dropped, "its root is not there", fx);
-}
-
-/// Tells who looks on that runs which waited do not begin. They were never told of realtime runs.
-fn tell_lost(dropped: &[JobSpec], message: &str, fx: &mut Vec<Effect>) {
-    for job in dropped.iter().filter(|job| job.kind != Kind::Realtime) {
-        let (run_id, message) = (job.run_id.clone(), message.to_owned());
-        fx.push(Effect::Publish(Event::RunLost { run_id, message }));
-    }
-}
-
-/// Who waits for a plan of which a part was dropped is told now: the rest would never be whole.
-fn refuse_broken_plans(state: &mut State, dropped: &[JobSpec], fx: &mut Vec<Effect>) {
-    let replies: Vec<ReplyId> = state.plans.keys().copied().collect();
-    for reply in replies {
-        let is_hit = |plan: &PendingPlan| dropped.iter().any(|job| plan.run_ids.contains(&job.run_id));
-        if state.plans.get(&reply).is_some_and(is_hit) {
-            state.plans.remove(&reply);
-            let refusal = Refusal::new("unavailable", "the plan was cancelled");
-            fx.push(Effect::Answer(reply, Answer::Refused(refusal)));
-        }
-    }
-}
-
-/// Ends everything: what is in the middle of something as cancelled, a realtime run that only waits as it is.
-pub(super) fn stop_all(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
-    let is_serving = |state: &State, id: RepositoryId| state.repositories.get(&id).is_some_and(|r| r.serving.is_some());
-    let idle: Vec<String> = state
-        .running
-        .iter()
-        .filter(|run| run.kind == Kind::Realtime && !is_serving(state, run.repository))
-        .map(|run| run.run_id.clone())
-        .collect();
-    for run in state.running.iter_mut().filter(|run| idle.contains(&run.run_id)) {
-        run.is_closing = true;
-        run.stopping = Some((now.mono_ms + watchdog::PATIENCE_MS, Why::Cancelled));
-        fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
-    }
-    let stopping: Vec<String> =
-        state.running.iter().filter(|run| !idle.contains(&run.run_id)).map(|run| run.run_id.clone()).collect();
-    let dropped = std::mem::take(&mut state.waiting);
-    tell_lost(&dropped, "cancelled before it began", fx);
-    refuse_broken_plans(state, &dropped, fx);
-    for run_id in stopping {
-        watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
     }
 }

@@ -1,6 +1,6 @@
 //! What follows when repositories are added, changed, paused or removed, and when the config is another.
 
-use super::{queue, timers};
+use super::{cancel, timers};
 use crate::config::Config;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
@@ -75,6 +75,8 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
     // Nobody watched meanwhile, or nobody has watched there.
     let needs_look = is_resumed || (has_moved && !repo.is_paused()) || (!was_watched && repo.is_watched());
     if needs_look {
+        // A run that goes on now may have begun without a watcher.
+        repo.lose();
         let trigger = if is_resumed { Trigger::User } else { Trigger::Watch };
         repo.asked.insert(Kind::Full);
         fx.push(Effect::Request(Box::new(timers::request(repo, Kind::Full, trigger))));
@@ -89,7 +91,7 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
         let Some(repo) = state.repositories.get(&id) else { return };
         let name = repo.name().to_owned();
         state.retries.retain(|retry| retry.id != id);
-        queue::cancel(state, &[name], None, now, fx);
+        cancel::cancel(state, &[name], None, now, fx);
     }
 }
 

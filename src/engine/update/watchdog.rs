@@ -9,6 +9,8 @@ use crate::engine::stop::Why;
 
 /// A thread that does not stop within this is stuck in the kernel, and given up.
 pub(super) const PATIENCE_MS: u64 = 5_000;
+/// ... and at the engine's end within this.
+pub(super) const PATIENCE_AT_END_MS: u64 = 3_000;
 /// Progress is measured so often at most; a shorter `stall_timeout` needs a tenth of its time.
 const MEASURE_EVERY_MS: u64 = 10_000;
 /// The history is cleaned up this long after the start, and so often.
@@ -105,8 +107,19 @@ pub(super) fn retry(state: &mut State, ended: &Running, run: &Run, now: Now) {
 /// Cleans up the history from time to time, step by step.
 pub(super) fn retire_due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     if state.retire_at == 0 {
+        state.retired_at = Some(now);
         state.retire_at = now.mono_ms + FIRST_RETIRE_MS;
     } else if state.retire_at <= now.mono_ms {
+        let drift_ms = |before: Now| {
+            let passed_ms = now.mono_ms.saturating_sub(before.mono_ms) as i64;
+            (now.wall.0 - before.wall.0 - passed_ms).unsigned_abs()
+        };
+        let has_jumped = state.retired_at.replace(now).is_some_and(|before| drift_ms(before) > RETIRE_EVERY_MS);
+        if has_jumped {
+            // A clock that is wrong for a while must not make everything old.
+            state.retire_at = now.mono_ms + RETIRE_EVERY_MS;
+            return;
+        }
         // The end of the step sets the next time.
         state.retire_at = u64::MAX;
         fx.push(Effect::Retire);

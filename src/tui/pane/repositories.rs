@@ -76,7 +76,7 @@ fn cells(state: &State, entry: &Entry) -> [Cell; 7] {
     let repository = &entry.status.repository;
     let (sign, word, tone) = state.theme.state(entry.state);
     let percent = state.progress_of(&repository.name).and_then(|run| run.percent());
-    let as_of = repository.seen_at.map(|seen| amount::age(state.now.wall.since_ms(seen)));
+    let as_of = state.true_as_of(entry).map(|seen| amount::age(state.now.wall.since_ms(seen)));
     [
         (format!("{sign} {word}"), tone),
         (repository.name.clone(), Tone::Plain),

@@ -24,6 +24,8 @@ use crate::domain::amount;
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::State as Word;
 use crate::domain::show::{show, show_message};
+use crate::domain::status::WatchMode;
+use crate::engine::protocol::Live;
 
 /// How many runs and problems the glance shows.
 const SHORT_LIST: usize = 8;
@@ -57,11 +59,14 @@ fn facts(state: &State, entry: &Entry, room: usize) -> Vec<Line<'static>> {
         lines.extend(paint::long_fact(theme, "", &words, Tone::Plain, room));
         lines.extend(paint::long_fact(theme, "Hint", &hint, Tone::Plain, room));
     }
-    let as_of = repository.seen_at.map_or_else(
+    let as_of = state.true_as_of(entry).map_or_else(
         || "never listed to its end".to_owned(),
         |seen| format!("{}, {}", state.zone.exact(seen), ago(state.now.wall.since_ms(seen))),
     );
     lines.push(paint::fact(theme, "As of", [piece(as_of, Tone::Plain)], room));
+    if let Some(live) = state.live_of(&repository.name).filter(|live| live.watch_mode != WatchMode::Off) {
+        lines.push(paint::fact(theme, "Watch", [piece(watch(live), Tone::Plain)], room));
+    }
     let files = amount::plural(unsigned(repository.total_files), "file", "files");
     let index = format!("{files}, {}", amount::bytes(unsigned(repository.total_bytes)));
     lines.push(paint::fact(theme, "Index", [piece(index, Tone::Plain)], room));
@@ -69,6 +74,21 @@ fn facts(state: &State, entry: &Entry, room: usize) -> Vec<Line<'static>> {
     lines.push(paint::fact(theme, "Path", [piece(path, Tone::Plain)], room));
     lines.extend(open(state, status, room));
     lines
+}
+
+/// Says what is watched, and what of it waits.
+fn watch(live: &Live) -> String {
+    let directories = amount::plural(live.watched_directories, "directory", "directories");
+    let mut words = match live.watch_mode {
+        WatchMode::Inotify => directories,
+        WatchMode::Mixed => format!("{directories}; {} polled", amount::count(live.unwatched_directories)),
+        WatchMode::Polling => "listed from time to time".to_owned(),
+        WatchMode::Off => "off".to_owned(),
+    };
+    if let Some(behind) = &live.behind {
+        words.push_str(&format!("; {behind}"));
+    }
+    words
 }
 
 /// Returns why the state is what it is and what to do, where the last run says so.

@@ -216,7 +216,7 @@ impl World {
         row.tally.bytes_hashed = if spec.kind == Kind::Verify { (took_ms * 1_000_000) as i64 } else { 0 };
         let has_seen_all = outcome == Outcome::Completed && spec.kind == Kind::Full;
         self.note(id.0, format!("{} {}", outcome.as_str(), spec.kind.as_str()));
-        let mut finished = Finished::given_up(row);
+        let mut finished = Finished { is_given_up: given_up.is_some(), ..Finished::given_up(row) };
         finished.has_seen_all = has_seen_all;
         finished.gave_way = why == Some(Why::GiveWay);
         finished.again = batch.map_or_else(Hints::default, HintBatch::into_hints);

@@ -11,7 +11,11 @@ use crate::engine::update::update;
 
 fn finished(run_id: &str) -> Input {
     let run = run(&job(run_id, 1, Kind::Full));
-    Input::Finished { run_id: run_id.to_owned(), result: Ok(Box::new(Finished::given_up(run))), coverage: None }
+    Input::Finished {
+        run_id: run_id.to_owned(),
+        result: Ok(Box::new(Finished { is_given_up: false, ..Finished::given_up(run) })),
+        coverage: None,
+    }
 }
 
 fn sync(jobs: Vec<JobSpec>) -> Input {
