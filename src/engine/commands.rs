@@ -167,6 +167,7 @@ impl Desk {
 
     fn remove(&self, name: &str) -> Refused<u64> {
         let repository = self.find(name)?;
+        self.wait_for_quiet(&repository)?;
         self.writer.remove_repository(repository.id).map_err(index_failed)?;
         Ok(1)
     }

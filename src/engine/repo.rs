@@ -22,6 +22,7 @@ impl Repo {
             pending: Pending::default(),
             serving: None,
             postponed: 0,
+            is_leaving: false,
             watch: Watching::default(),
             away: None,
             is_probed: false,
@@ -37,7 +38,7 @@ impl Repo {
     }
 
     pub fn is_paused(&self) -> bool {
-        self.tracked.repository.paused_at.is_some()
+        self.is_leaving || self.tracked.repository.paused_at.is_some()
     }
 
     pub fn is_watched(&self) -> bool {

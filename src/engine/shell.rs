@@ -150,9 +150,21 @@ impl Shell {
             desk.config = (**config).clone();
         }
         let reply = self.reply_to(sender);
+        let going = match &command {
+            Command::RemoveRepository { name } => Some(name.clone()),
+            _ => None,
+        };
+        if let Some(name) = going.clone() {
+            self.step(Input::Leaving { name, is_going: true });
+        }
         tokio::task::spawn_blocking(move || {
             let answer = match desk.carry_out(command) {
-                Answer::Refused(refusal) => return news.send(News::Refused { reply, refusal }),
+                Answer::Refused(refusal) => {
+                    if let Some(name) = going {
+                        news.input(Input::Leaving { name, is_going: false });
+                    }
+                    return news.send(News::Refused { reply, refusal });
+                }
                 answer => answer,
             };
             match desk.effective().and_then(|effective| Ok((effective, desk.tracked()?))) {

@@ -52,6 +52,11 @@ pub enum Input {
     },
     /// All repositories with what holds for each, after something about them was changed.
     Repositories(Vec<Tracked>),
+    /// A repository is about to be removed, or after all is not: nothing may start for it meanwhile.
+    Leaving {
+        name: String,
+        is_going: bool,
+    },
     /// What holds for the whole program.
     Config(Box<Config>),
     Watch(News),
@@ -174,6 +179,8 @@ pub(super) struct Repo {
     pub asked: BTreeSet<Kind>,
     pub pending: Pending,
     pub serving: Option<Serving>,
+    /// It is being removed.
+    pub is_leaving: bool,
     /// Places whose look waits for the end of the run that goes on.
     pub postponed: u64,
     pub watch: Watching,

@@ -31,6 +31,12 @@ pub(super) fn enqueue(state: &mut State, jobs: Vec<JobSpec>, reply: Option<Reply
         fx.extend(reply.map(|reply| Effect::Answer(reply, Answer::Refused(refusal))));
         return;
     }
+    let is_leaving = |job: &JobSpec| state.repositories.get(&job.repository.id).is_some_and(|repo| repo.is_leaving);
+    if let Some(job) = jobs.iter().find(|job| is_leaving(job)) {
+        let refusal = Refusal::new("conflict", format!("{} is being removed", job.repository.name));
+        fx.extend(reply.map(|reply| Effect::Answer(reply, Answer::Refused(refusal))));
+        return;
+    }
     let mut accepted: Vec<QueuedRun> = Vec::new();
     let mut plan = PendingPlan::default();
     for job in jobs {

@@ -95,6 +95,25 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
     }
 }
 
+/// Lets a repository go: what runs for it by itself ends, and what waits for it is dropped.
+pub(super) fn leave(state: &mut State, name: &str, is_going: bool, fx: &mut Vec<Effect>) {
+    let Some((id, repo)) = state.repositories.iter_mut().find(|(_, repo)| repo.name() == name) else { return };
+    repo.is_leaving = is_going;
+    if !is_going {
+        return;
+    }
+    repo.pending.clear();
+    repo.lose();
+    fx.push(Effect::Forget(*id));
+    let id = *id;
+    for run in state.running.iter_mut().filter(|run| run.repository == id && run.kind == Kind::Realtime) {
+        run.is_closing = true;
+        fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
+    }
+    // Only realtime runs: with others the removal is refused.
+    state.waiting.retain(|job| job.repository.id != id);
+}
+
 /// Takes what holds for the whole program. The repositories' own settings come with them.
 pub(super) fn configure(state: &mut State, config: Config) {
     state.config = config;
