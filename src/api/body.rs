@@ -224,7 +224,10 @@ fn parse<T: DeserializeOwned>(is_json: bool, bytes: &[u8]) -> Result<T, Failure>
     if !is_json {
         return Err(Failure::new("not_json", "the body must be JSON").hint("send Content-Type: application/json"));
     }
-    serde_json::from_slice(bytes).map_err(|error| Failure::usage(format!("the body: {error}")))
+    // A list would be taken for the keys in their order.
+    let object: Settings =
+        serde_json::from_slice(bytes).map_err(|error| Failure::usage(format!("the body: {error}")))?;
+    serde_json::from_value(object.into()).map_err(|error| Failure::usage(format!("the body: {error}")))
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,11 +18,12 @@ use super::service::{Service, repository};
 use super::shape::AnswerJson;
 use super::status::{Standing, Told};
 use crate::domain::date_pattern::DatePattern;
+use crate::domain::moment::Timestamp;
 use crate::domain::repository;
 use crate::domain::repository::Selection;
 use crate::engine::protocol::{AddRepository, Command};
 use crate::wire::path::joined;
-use crate::wire::{RepositoryJson, StatsJson, StatusJson};
+use crate::wire::{RepositoryJson, StatsJson, StatusJson, metrics_text};
 
 /// Statistics look back so far when nobody says how far.
 const STATS_SINCE: &str = "30d";
@@ -69,6 +71,19 @@ pub async fn stats(State(service): State<Service>, Asked(query): Asked<StatsQuer
             Ok(Json(json!({ "stats": stats })))
         })
         .await
+}
+
+/// Returns the numbers for Prometheus, in its text format.
+pub async fn metrics(State(service): State<Service>) -> Result<impl IntoResponse, Failure> {
+    let snapshot = service.snapshot().await?;
+    let text = service
+        .read(move |reader| {
+            let standing = |status| Standing::new(status, Told::All(&snapshot));
+            let statuses = reader.statuses()?.into_iter().map(standing).map(|known| (known.status, known.state));
+            Ok(metrics_text(&statuses.collect::<Vec<_>>(), &reader.stats(None, Timestamp(i64::MIN))?))
+        })
+        .await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
 /// Returns all repositories, by name.

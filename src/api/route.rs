@@ -61,6 +61,7 @@ fn repository_routes() -> Router<Service> {
     use repositories as all;
     Router::new()
         .route("/api/sync/status", get(all::status))
+        .route("/metrics", get(all::metrics))
         .route("/api/sync/stats", get(all::stats))
         .route("/api/sync/pause", post(all::pause_all))
         .route("/api/sync/resume", post(all::resume_all))

@@ -17,7 +17,7 @@ use crate::domain::report::Run;
 use crate::domain::run::{Kind, Outcome, Tally};
 use crate::domain::show::show;
 use crate::engine::protocol::{Answer, Command, Event};
-use crate::engine::{Handle, Subscription};
+use crate::engine::{self, Handle, Subscription};
 
 /// Runs that are told to stop do so within this time; what remains of five seconds is for closing the index.
 const RUNS_STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -31,7 +31,7 @@ pub fn run(context: &Context) -> Result<Verdict> {
     let mut session = Session::start_resident(context)?;
     if session.is_attached() {
         let holder = std::fs::read_to_string(context.places.make_data_directory()?.join("engine.lock"));
-        return Err(CliError::Locked(holder.unwrap_or_default().trim().to_owned()));
+        return Err(CliError::Running(holder.unwrap_or_default().trim().to_owned()));
     }
     let directory = context.places.make_data_directory()?;
     let shown = show(directory.as_os_str().as_encoded_bytes());
@@ -126,8 +126,12 @@ impl Daemon<'_> {
             Err(error) => tracing::warn!(%error, "the monotonic clock cannot be read"),
         }
         match self.take_over_config().await {
-            Ok(()) => tracing::info!("the config was read again"),
-            Err(reason) => tracing::error!("the config was not taken over, the old one stays: {reason}"),
+            // Each is the answer to somebody who asked for it.
+            Ok(()) => tracing::info!(cause = engine::now().0.to_string(), "the config was read again"),
+            Err(reason) => tracing::error!(
+                cause = engine::now().0.to_string(),
+                "the config was not taken over, the old one stays: {reason}"
+            ),
         }
         tell(&[NotifyState::Ready]);
     }

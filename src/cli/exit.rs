@@ -47,6 +47,8 @@ pub enum CliError {
     NobodyReads,
     Usage(String),
     Locked(String),
+    /// Another engine has the data directory, and answers: nothing is wrong.
+    Running(String),
     /// The engine was about to end and has not begun with it.
     Unavailable(String),
     Failed {
@@ -65,7 +67,7 @@ impl CliError {
             CliError::NobodyReads => 0,
             CliError::Unavailable(_) | CliError::Failed { .. } => 1,
             CliError::Usage(_) => 2,
-            CliError::Locked(_) => 6,
+            CliError::Locked(_) | CliError::Running(_) => 6,
         }
     }
 }

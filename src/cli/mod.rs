@@ -165,6 +165,10 @@ fn report(error: &CliError) {
     match error {
         CliError::NobodyReads => {}
         CliError::Usage(message) | CliError::Unavailable(message) => output::error(message, None),
+        CliError::Running(holder) => output::error(
+            &format!("a watchkeeper is running already for this data directory: {holder}"),
+            Some("look at it with `watchkeeper status`; another --data-dir makes a second one"),
+        ),
         CliError::Locked(holder) => output::error(
             &format!("another watchkeeper has this data directory and cannot be reached: {holder}"),
             Some("end it, or wait until it has ended; or use another --data-dir"),

@@ -58,10 +58,14 @@ impl Running {
     fn curl(&self, args: &[&str], path: &str) -> (u16, Value) {
         let mut command = Command::new("curl");
         command.args(["-sS", "-w", "\n%{http_code}", "--unix-socket"]).arg(self.world.data.join("engine.sock"));
-        let done = command.args(args).arg(format!("http://localhost/api/sync/{path}")).output().unwrap();
-        let said = String::from_utf8(done.stdout).unwrap();
-        let (body, status) = said.rsplit_once('\n').unwrap();
-        (status.parse().unwrap(), serde_json::from_str(body).unwrap_or_else(|_| panic!("{path}: {body}")))
+        let (status, body) = said(command.args(args).arg(format!("http://localhost/api/sync/{path}")));
+        (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
+    }
+
+    fn metrics(&self) -> (u16, String) {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-w", "\n%{http_code}", "--unix-socket"]).arg(self.world.data.join("engine.sock"));
+        said(command.arg("http://localhost/metrics"))
     }
 
     fn post(&self, path: &str, body: &str) -> (u16, Value) {
@@ -83,6 +87,14 @@ fn has_curl(test: &str) -> bool {
         skipped(test, "no curl");
     }
     found
+}
+
+/// Returns the status and the body that curl was told to print.
+fn said(command: &mut Command) -> (u16, String) {
+    let done = command.output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    let (body, status) = said.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
 }
 
 #[test]
@@ -165,7 +177,9 @@ fn an_engine_that_is_killed_fails_who_waits_for_it_and_leaves_a_socket_that_is_n
     fs::File::create(running.world.path("large")).unwrap().set_len(200 << 30).unwrap();
     let mut command = running.world.command(&["sync", "tree"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    running.wait("who waits", || running.state("tree") == "syncing");
+    // Its start is written a moment after the engine says that it is syncing.
+    let open = "SELECT count(*) FROM runs WHERE repository = 'tree' AND outcome IS NULL";
+    running.wait("who waits", || running.world.sqlite(open) == "1");
     running.engine.kill().unwrap();
     running.engine.wait().unwrap();
     let done = child.wait_with_output().unwrap();
@@ -232,6 +246,9 @@ fn curl_can_do_what_the_command_line_can() {
     assert!(older["runs"][0]["number"].as_i64().unwrap() < newest);
     let (_, status) = running.curl(&[], "status?repository=busy");
     assert!(status["repositories"][0]["last_run"]["progress"]["bytes_done"].is_u64(), "{status}");
+    let (status, text) = running.metrics();
+    assert!(status == 200 && text.contains("watchkeeper_files{repository=\"tree\"} 3.0\n"), "{text}");
+    assert_eq!(running.post("full", "[]").0, 400, "a list is not the keys in their order");
     assert_eq!(running.post("full", r#"{"repositories":["nobody"]}"#).0, 404);
     assert_eq!(running.post("single", r#"{"repository":"tree","paths":["../x"]}"#).0, 400);
     assert_eq!(running.curl(&["-X", "POST", "-d", "{}"], "full").0, 415);

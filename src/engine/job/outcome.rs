@@ -219,7 +219,7 @@ fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
     Ok(ending(if had_problems { Outcome::Partial } else { Outcome::Completed }))
 }
 
-fn say_held(spec: &JobSpec, held: &HoldResult) -> String {
+pub(super) fn say_held(spec: &JobSpec, held: &HoldResult) -> String {
     let removals = plural(held.undecided_files.max(held.undecided).unsigned_abs(), "removal is", "removals are");
     let reason = held.reason.map_or("", Reason::sentence);
     let name = &spec.repository.name;

@@ -19,7 +19,7 @@ use super::worker::run_round;
 use crate::domain::hint::{Hints, Look};
 use crate::domain::run::{Kind, Outcome};
 use crate::engine::stop::Why;
-use crate::index::{Reader, Result, RunContext};
+use crate::index::{HoldResult, Reader, Result, RunContext};
 
 /// So many places are worth more than one thread.
 const PLACES_FOR_ONE: usize = 32;
@@ -151,7 +151,7 @@ impl<'a> Server<'a> {
         while let Some(batch) = inbox.take() {
             match self.serve(&batch) {
                 // Cut off: what of it was done is not known.
-                Ok(Ok(_)) if self.context.stop.is_final() => return (Ok(self.ending(false)), batch.into_hints()),
+                Ok(Ok(_)) if self.context.stop.is_final() => return (Ok(self.ending(None)), batch.into_hints()),
                 Ok(Ok((served, settled))) => {
                     held = settled.held.or(held);
                     self.context.report.tell(&self.spec.run_id, served);
@@ -166,7 +166,7 @@ impl<'a> Server<'a> {
                 Err(error) => return (Err(error), batch.into_hints()),
             }
         }
-        (Ok(self.ending(held.is_some_and(|held| held.undecided > 0))), Hints::default())
+        (Ok(self.ending(held.filter(|held| held.undecided > 0).as_ref())), Hints::default())
     }
 
     /// Gives a batch back to be looked at later.
@@ -176,17 +176,18 @@ impl<'a> Server<'a> {
         self.context.report.tell(&self.spec.run_id, served);
     }
 
-    fn ending(&self, is_held: bool) -> Ending {
+    fn ending(&self, held: Option<&HoldResult>) -> Ending {
         if self.context.stop.is_final() {
             return Ending::cancelled(self.context.stop.why() == Some(Why::Stalled));
         }
         let had_problems = self.context.progress.problems.load(Relaxed) > 0;
-        let outcome = match (is_held, had_problems) {
-            (true, _) => Outcome::Held,
-            (false, true) => Outcome::Partial,
-            (false, false) => Outcome::Completed,
+        let outcome = match (held, had_problems) {
+            (Some(_), _) => Outcome::Held,
+            (None, true) => Outcome::Partial,
+            (None, false) => Outcome::Completed,
         };
-        Ending { outcome, class: None, message: None, vouches_from_ms: None }
+        let message = held.map(|held| outcome::say_held(&self.spec, held));
+        Ending { outcome, class: None, message, vouches_from_ms: None }
     }
 
     fn serve(&self, batch: &HintBatch) -> Result<std::result::Result<(Served, Settled), Ending>> {

@@ -91,7 +91,9 @@ pub(super) fn hear(state: &mut State, news: News, now: Now, fx: &mut Vec<Effect>
             fx.push(Effect::Forget(id));
             // If it is back already, or another is there, nobody would notice otherwise.
             if repo.is_watched() && repo.away.is_none() {
-                repo.look_at_everything(now);
+                let mut hints = Hints::default();
+                hints.everything(Everything::Many);
+                repo.add_hints(hints, now, Duration::ZERO);
             }
         }
         News::Proof(number) => proof::answered(state, number, now, fx),
