@@ -69,8 +69,8 @@
 //!    says which it was.
 //! 3. One writer per process, one engine per data directory (lock file).
 //! 4. Every row is written inside a run. What was found is committed as it comes, a large directory in parts; what was
-//!    not found is only parked, and settled once, after the run's last directory. Killed at any instant, the index is
-//!    behind, never wrong.
+//!    not found is only parked, and settled once, after the run's last directory; a batch of hints settles by itself.
+//!    Killed at any instant, the index is behind, never wrong.
 //! 5. A time stamp not older than the read that recorded it is not trusted: such a file or directory is looked at again.
 //! 6. `update`, `view`, `reconcile`, `judge` and the guard do no I/O and ask no clock.
 //! 7. A bad file is a problem in its run. Only `main` ends the process.

@@ -167,7 +167,6 @@ impl Desk {
 
     fn remove(&self, name: &str) -> Refused<u64> {
         let repository = self.find(name)?;
-        self.wait_for_quiet(&repository)?;
         self.writer.remove_repository(repository.id).map_err(index_failed)?;
         Ok(1)
     }

@@ -29,6 +29,9 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 /// The runtime's timers stand still while the machine sleeps: what was missed is noticed at the latest after this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// A repository by name, the command that removes it, and who waits for that.
+pub(super) type Removal = (String, Command, oneshot::Sender<Answer>);
+
 /// A job that runs, as the shell holds it.
 pub(super) struct RunningJob {
     pub spec: JobSpec,
@@ -51,6 +54,8 @@ pub(super) struct Shell {
     pub snapshots: HashMap<ReplyId, oneshot::Sender<Snapshot>>,
     pub next_reply: u64,
     pub jobs: BTreeMap<String, RunningJob>,
+    /// Repositories whose removal waits for the end of their realtime run.
+    pub leaving: Vec<Removal>,
     pub next_directory_id: Arc<AtomicI64>,
     pub counts_ahead: bool,
     pub watcher: Option<Watcher>,
@@ -144,6 +149,32 @@ impl Shell {
             let _unheard = sender.send(Answer::Refused(refusal));
             return;
         }
+        if let Command::RemoveRepository { name } = &command {
+            let name = name.clone();
+            self.step(Input::Leaving { name: name.clone(), is_going: true });
+            if self.jobs.values().any(|job| job.spec.repository.name == name) {
+                // Its realtime run ends in a moment, and would find its rows gone.
+                return self.leaving.push((name, command, sender));
+            }
+        }
+        self.begin_change(command, sender);
+    }
+
+    /// Goes on with removals for which nothing runs any more.
+    fn go_on_removing(&mut self) {
+        let is_over = |name: &str, jobs: &BTreeMap<String, RunningJob>| {
+            jobs.values().all(|job| job.spec.repository.name != *name)
+        };
+        let (over, waiting) =
+            std::mem::take(&mut self.leaving).into_iter().partition(|(name, ..): &Removal| is_over(name, &self.jobs));
+        self.leaving = waiting;
+        let over: Vec<Removal> = over;
+        for (_, command, sender) in over {
+            self.begin_change(command, sender);
+        }
+    }
+
+    fn begin_change(&mut self, command: Command, sender: oneshot::Sender<Answer>) {
         let (mut desk, news) = (self.desk.clone(), self.news.clone());
         let is_config = matches!(command, Command::Configure(_));
         if let Command::Configure(config) = &command {
@@ -154,9 +185,6 @@ impl Shell {
             Command::RemoveRepository { name } => Some(name.clone()),
             _ => None,
         };
-        if let Some(name) = going.clone() {
-            self.step(Input::Leaving { name, is_going: true });
-        }
         tokio::task::spawn_blocking(move || {
             let answer = match desk.carry_out(command) {
                 Answer::Refused(refusal) => {
@@ -246,6 +274,7 @@ impl Shell {
             self.tell_limit(job.spec.repository.id, coverage);
         }
         let goes_on = self.step(Input::Finished { run_id, result, coverage });
+        self.go_on_removing();
         if goes_on && self.jobs.is_empty() {
             self.checkpoint();
         }

@@ -96,6 +96,7 @@ impl Engine {
             snapshots: HashMap::new(),
             next_reply: 0,
             jobs: BTreeMap::new(),
+            leaving: Vec::new(),
             next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
             counts_ahead: options.counts_ahead,
             watcher: None,

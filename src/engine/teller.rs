@@ -1,10 +1,9 @@
 //! Tells hooks what happens, one after the other on a thread of its own: they are programs, and take their time.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::clock::{self, Stopwatch};
+use super::clock;
 use super::commands::Desk;
 use super::hooks::{self, HookEnd, HookOutcome, Told};
 use crate::config::Hooks;
@@ -27,36 +26,33 @@ enum Message {
 #[derive(Debug)]
 pub(super) struct Teller {
     sender: Option<SyncSender<Message>>,
-    thread: Option<JoinHandle<()>>,
+    /// Nothing ever comes: the thread's end of it goes away with the thread.
+    ended: Receiver<()>,
 }
-
-/// Who waits for the last hooks looks so often whether they have ended.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl Teller {
     pub fn new(desk: Desk) -> Teller {
         let (sender, receiver) = sync_channel(WAITING);
-        let started = std::thread::Builder::new().name("hooks".to_owned()).spawn(move || serve(desk, &receiver));
-        match started {
-            Ok(thread) => Teller { sender: Some(sender), thread: Some(thread) },
+        let (going_on, ended) = sync_channel(0);
+        let started = std::thread::Builder::new().name("hooks".to_owned()).spawn(move || {
+            serve(desk, &receiver);
+            drop(going_on);
+        });
+        let sender = match started {
+            Ok(_) => Some(sender),
             Err(error) => {
                 tracing::error!(%error, "hooks cannot be told: no thread could be started");
-                Teller { sender: None, thread: None }
+                None
             }
-        }
+        };
+        Teller { sender, ended }
     }
 
     /// Waits until every hook has heard what there was to tell, but no longer than `limit`.
     pub fn finish(mut self, limit: Duration) {
         drop(self.sender.take());
-        let Some(thread) = self.thread.take() else { return };
-        let since = Stopwatch::start();
-        while !thread.is_finished() {
-            if u128::from(since.elapsed_ms()) >= limit.as_millis() {
-                tracing::warn!("a hook is still running at the end; it is left alone");
-                return;
-            }
-            std::thread::sleep(LOOK_EVERY);
+        if self.ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("a hook is still running at the end; it is left alone");
         }
     }
 

@@ -1,21 +1,18 @@
 //! What an engine that stays must know: the settings in force, and each repository with its own.
 
-use super::clock::{self, Stopwatch};
+use super::clock;
 use super::commands::{Desk, Refused, index_failed, usage};
 use super::job::Manners;
 use super::protocol::{Refusal, SchedulerCommand};
 use super::state::Tracked;
 use crate::config::{Background, Config, check_override, override_key};
 use crate::domain::moment::Timestamp;
-use crate::domain::report::Repository;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::Trigger;
-use crate::index::{Result, RunFilter};
+use crate::index::Result;
 
 /// Set by `scheduler start` and `stop`; every other key is one of the config.
 const ENABLED: &str = "scheduler.enabled";
-/// A batch of hints may be in the middle of a large file.
-const QUIET_WITHIN_MS: u64 = 5_000;
 
 impl Desk {
     /// Returns the config with what was set at run time laid over it.
@@ -85,25 +82,6 @@ impl Desk {
                 }
                 Ok(checked.len() as u64)
             }
-        }
-    }
-
-    /// Waits until no run of a repository is open: a realtime run that was told to end does so within milliseconds.
-    ///
-    /// # Errors
-    /// When one is still open after a while.
-    pub fn wait_for_quiet(&self, repository: &Repository) -> Refused<()> {
-        let since = Stopwatch::start();
-        let filter = RunFilter { repository: Some(repository.id), limit: Some(4), ..RunFilter::default() };
-        loop {
-            let runs = self.reader()?.runs(&filter).map_err(index_failed)?;
-            if runs.iter().all(|run| run.outcome.is_some()) {
-                return Ok(());
-            }
-            if since.elapsed_ms() > QUIET_WITHIN_MS {
-                return Err(Refusal::new("conflict", format!("{} is being synced", repository.name)));
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
 

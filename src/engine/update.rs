@@ -35,7 +35,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
             fx.push(Effect::Answer(reply, Answer::Done { count }));
         }
         Input::Repositories(tracked) => repositories::take(state, tracked, now, fx),
-        Input::Leaving { name, is_going } => repositories::leave(state, &name, is_going, fx),
+        Input::Leaving { name, is_going } => repositories::leave(state, &name, is_going, now, fx),
         Input::Config(config) => repositories::configure(state, *config),
         Input::Watch(news) => hints::hear(state, news, now, fx),
         Input::WatcherStarted => proof::started(state, now),

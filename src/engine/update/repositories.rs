@@ -1,11 +1,12 @@
 //! What follows when repositories are added, changed, paused or removed, and when the config is another.
 
-use super::{cancel, timers};
+use super::{cancel, timers, watchdog};
 use crate::config::Config;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::schedule::Now;
 use crate::engine::state::{Effect, Repo, Running, State, Tracked, Watching};
+use crate::engine::stop::Why;
 
 /// Takes all repositories as they are now. The first time, each gets its start-up sync.
 pub(super) fn take(state: &mut State, all: Vec<Tracked>, now: Now, fx: &mut Vec<Effect>) {
@@ -96,7 +97,7 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
 }
 
 /// Lets a repository go: what runs for it by itself ends, and what waits for it is dropped.
-pub(super) fn leave(state: &mut State, name: &str, is_going: bool, fx: &mut Vec<Effect>) {
+pub(super) fn leave(state: &mut State, name: &str, is_going: bool, now: Now, fx: &mut Vec<Effect>) {
     let Some((id, repo)) = state.repositories.iter_mut().find(|(_, repo)| repo.name() == name) else { return };
     repo.is_leaving = is_going;
     if !is_going {
@@ -106,9 +107,16 @@ pub(super) fn leave(state: &mut State, name: &str, is_going: bool, fx: &mut Vec<
     repo.lose();
     fx.push(Effect::Forget(*id));
     let id = *id;
-    for run in state.running.iter_mut().filter(|run| run.repository == id && run.kind == Kind::Realtime) {
+    let is_serving = repo.serving.is_some();
+    let realtime = state.running.iter_mut().find(|run| run.repository == id && run.kind == Kind::Realtime);
+    if let Some(run) = realtime {
         run.is_closing = true;
-        fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
+        let run_id = run.run_id.clone();
+        match is_serving {
+            // It may be in the middle of a large file.
+            true => watchdog::stop(state, &run_id, Why::Cancelled, now, fx),
+            false => fx.push(Effect::NoMoreHints { run_id }),
+        }
     }
     // Only realtime runs: with others the removal is refused.
     state.waiting.retain(|job| job.repository.id != id);
