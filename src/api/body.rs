@@ -75,6 +75,11 @@ pub struct SyncBody {
     pub window_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What a first run will find, where the caller has counted it; both or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_files: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_bytes: Option<u64>,
     /// `user`, or `startup` for the sync that follows an addition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,

@@ -234,6 +234,8 @@ fn sync(request: SyncRequest) -> Result<Ask, Refusal> {
         max_time_ms: request.max_time.map(milliseconds),
         window_ms: request.window.map(milliseconds),
         note: request.note,
+        expected_files: request.expected.map(|expected| expected.files),
+        expected_bytes: request.expected.map(|expected| expected.bytes),
         trigger: (request.trigger == Trigger::Startup).then(|| "startup".to_owned()),
         ..SyncBody::default()
     };

@@ -21,7 +21,7 @@ use crate::domain::path::RelPath;
 use crate::domain::report::Run;
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::engine;
-use crate::engine::protocol::{Command, Snapshot, SyncRequest};
+use crate::engine::protocol::{Command, Expected, Snapshot, SyncRequest};
 use crate::index::{IndexError, Reader, RunFilter};
 use crate::wire::{LogJson, RunJson};
 
@@ -88,6 +88,7 @@ async fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<S
         max_time: body.max_time_ms.map(Duration::from_millis),
         window: body.window_ms.map(Duration::from_millis),
         note: body.note,
+        expected: body.expected_files.zip(body.expected_bytes).map(|(files, bytes)| Expected { files, bytes }),
         ..SyncRequest::new(names, kind, trigger)
     })
 }

@@ -15,7 +15,7 @@ use crate::domain::repository::{Selection, Settings};
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
 use crate::engine::estimate::{Estimate, estimate};
-use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
+use crate::engine::protocol::{AddRepository, Answer, Command, Expected, SyncRequest};
 use crate::wire::RepositoryJson;
 
 /// Runs a `repo` command.
@@ -76,20 +76,26 @@ fn add(context: &mut Context, args: &RepoAdd) -> Result<Verdict> {
     let counts_ahead = context.out.shows_progress;
     Session::with(context, counts_ahead, |context, session| {
         // Done once, also when the engine that was to sync it went away.
-        let name = match added.take() {
-            Some(name) => name,
+        let (name, expected) = match added.take() {
+            Some(done) => done,
             None => add_one(context, session, args, &add)?,
         };
-        added = Some(name.clone());
+        added = Some((name.clone(), expected));
         if args.no_sync {
             return Ok(Verdict::default());
         }
-        follow::sync(context, session, SyncRequest::new(vec![name], Kind::Full, Trigger::Startup))
+        let request = SyncRequest::new(vec![name], Kind::Full, Trigger::Startup);
+        follow::sync(context, session, SyncRequest { expected: Some(expected), ..request })
     })
 }
 
-/// Says how large it is and adds it; returns its name.
-fn add_one(context: &mut Context, session: &Session, args: &RepoAdd, add: &AddRepository) -> Result<String> {
+/// Says how large it is and adds it; returns its name, and what the first sync will find.
+fn add_one(
+    context: &mut Context,
+    session: &Session,
+    args: &RepoAdd,
+    add: &AddRepository,
+) -> Result<(String, Expected)> {
     let data_directory = context.places.make_data_directory()?;
     let estimate = estimate(&add.path, &data_directory, &add.settings).map_err(CliError::failed)?;
     say_estimate(context, &add.path, &estimate);
@@ -102,7 +108,7 @@ fn add_one(context: &mut Context, session: &Session, args: &RepoAdd, add: &AddRe
         context.out.object(&RepositoryJson::from(&reader.repository(&name)?))?;
     }
     context.out.message(&format!("{name}: {}", if is_new { "added" } else { "is there already" }));
-    Ok(name)
+    Ok((name, Expected { files: estimate.files, bytes: estimate.bytes }))
 }
 
 fn say_estimate(context: &Context, path: &Path, estimate: &Estimate) {

@@ -228,6 +228,7 @@ impl Desk {
             max_time: request.max_time,
             window: request.window.unwrap_or(config.sync.incremental_window),
             note: request.note.clone(),
+            expected: request.expected,
             limits: config.guard.limits(),
             hashing: config.sync.hash == Hash::Sha256,
             workers: if config.sync.workers == 0 { cores } else { config.sync.workers },

@@ -105,6 +105,8 @@ pub struct SyncRequest {
     pub window: Option<std::time::Duration>,
     /// What the caller attaches to the run.
     pub note: Option<String>,
+    /// What a first run will find, where the caller has just counted it: the run need not count ahead.
+    pub expected: Option<Expected>,
     /// From 1; a retry has a higher one, and names the run that it tries again.
     pub attempt: i64,
     pub retry_of: Option<String>,
@@ -125,10 +127,18 @@ impl SyncRequest {
             max_time: None,
             window: None,
             note: None,
+            expected: None,
             attempt: 1,
             retry_of: None,
         }
     }
+}
+
+/// How much there is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub files: u64,
+    pub bytes: u64,
 }
 
 /// The one answer to a command.

@@ -131,10 +131,14 @@ pub(super) fn is_arrival(db: &Connection, run: &RunContext, row: &FileRow) -> Re
 
 /// Forgets everything that a run has kept.
 pub(super) fn forget(db: &Connection, run: &RunContext) -> Result<()> {
-    for table in ["parked", "arrivals", "gone"] {
-        db.execute(&format!("DELETE FROM temp.{table} WHERE run = ?1"), [run.lane])?;
+    for sql in [
+        "DELETE FROM temp.parked WHERE run = ?1",
+        "DELETE FROM temp.arrivals WHERE run = ?1",
+        "DELETE FROM temp.gone WHERE run = ?1",
+    ] {
+        db.prepare_cached(sql)?.execute([run.lane])?;
     }
-    db.execute("DELETE FROM temp.moves", [])?;
+    db.prepare_cached("DELETE FROM temp.moves")?.execute([])?;
     Ok(())
 }
 
@@ -147,7 +151,7 @@ impl Writer {
         let lane = run.lane;
         self.call_for(run, move |db, _| {
             let sql = "SELECT EXISTS (SELECT 1 FROM temp.parked WHERE run = ?1)";
-            Ok(db.connection.query_row(sql, [lane], |row| row.get(0))?)
+            Ok(db.connection.prepare_cached(sql)?.query_row([lane], |row| row.get(0))?)
         })
     }
 
@@ -186,22 +190,22 @@ impl Writer {
         self.call_for(run, move |db, run| {
             db.write(|db| {
                 if run.stores_changes {
-                    db.execute(
+                    db.prepare_cached(
                         "INSERT INTO changes (repository_id, run, at_ms, verdict, path, new_size_bytes, new_sha256)
                          SELECT ?2, ?4, ?3, 'added', CASE WHEN d.path = x'' THEN f.name
                                 ELSE CAST(d.path || x'2f' || f.name AS BLOB) END, f.size_bytes, f.sha256
                          FROM temp.arrivals a JOIN directories d ON d.id = a.directory_id
                          JOIN files f ON f.directory_id = a.directory_id AND f.name = a.name
                          WHERE +a.run = ?1 AND a.is_move = 0 ORDER BY a.id",
-                        params![run.lane, run.repository.0, at_ms, run.number],
-                    )?;
+                    )?
+                    .execute(params![run.lane, run.repository.0, at_ms, run.number])?;
                 }
-                db.execute(
+                db.prepare_cached(
                     "UPDATE files SET flags = flags & ~32 WHERE flags & 32 <> 0 AND (directory_id, name) IN
                      (SELECT directory_id, name FROM temp.arrivals WHERE run = ?1)",
-                    [run.lane],
-                )?;
-                db.execute("DELETE FROM temp.arrivals WHERE run = ?1", [run.lane])?;
+                )?
+                .execute([run.lane])?;
+                db.prepare_cached("DELETE FROM temp.arrivals WHERE run = ?1")?.execute([run.lane])?;
                 Ok(())
             })
         })

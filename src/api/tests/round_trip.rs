@@ -11,8 +11,8 @@ use crate::domain::repository::{Selection, Settings};
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::domain::status::WatchMode;
 use crate::engine::protocol::{
-    AddRepository, Answer, Command, Event, Live, NextRun, Plan, QueuedRun, Refusal, SchedulerCommand, SchedulerStatus,
-    Snapshot, SyncRequest,
+    AddRepository, Answer, Command, Event, Expected, Live, NextRun, Plan, QueuedRun, Refusal, SchedulerCommand,
+    SchedulerStatus, Snapshot, SyncRequest,
 };
 use std::time::Duration;
 
@@ -93,6 +93,7 @@ fn every_command_reaches_the_engine_as_it_was_sent() {
         max_bytes: Some(9),
         max_time: Some(Duration::from_millis(8)),
         note: Some("n".to_owned()),
+        expected: Some(Expected { files: 3, bytes: 40 }),
         ..SyncRequest::new(names(), Kind::Verify, Trigger::User)
     };
     let commands = [

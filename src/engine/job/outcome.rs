@@ -22,6 +22,7 @@ use crate::domain::report::{Run, StoredChange};
 use crate::domain::run::{Kind, Outcome};
 use crate::domain::show::show;
 use crate::engine::clock;
+use crate::engine::protocol::Expected;
 use crate::engine::stop::Why;
 use crate::index::{HoldResult, IndexError, Reader, Result};
 
@@ -133,9 +134,13 @@ fn announce(shared: &Shared) {
     }
 }
 
-/// Starts to count names and sizes ahead of a first run, if someone looks at the progress.
+/// Starts to count names and sizes ahead of a first run, if someone looks at the progress and nobody has counted yet.
 fn count_ahead(shared: &Arc<Shared>) -> Option<std::thread::JoinHandle<()>> {
     if !shared.is_first || !shared.context.counts_ahead || shared.spec.kind == Kind::Single {
+        return None;
+    }
+    if let Some(expected) = shared.spec.expected {
+        announce_first(shared, expected);
         return None;
     }
     let theirs = Arc::clone(shared);
@@ -143,14 +148,18 @@ fn count_ahead(shared: &Arc<Shared>) -> Option<std::thread::JoinHandle<()>> {
         let goes_on = || theirs.counting.load(Relaxed) && !theirs.should_stop();
         let counted = count(&theirs.root, &theirs.filter, &theirs.own, |_| goes_on());
         if goes_on() {
-            theirs.context.progress.set_files_total(counted.files);
-            if theirs.spec.hashing {
-                theirs.context.progress.set_bytes_total(counted.bytes);
-            }
+            announce_first(&theirs, Expected { files: counted.files, bytes: counted.bytes });
         }
     });
     // Without it there is no percentage, and that is all.
     counting.ok()
+}
+
+fn announce_first(shared: &Shared, expected: Expected) {
+    shared.context.progress.set_files_total(expected.files);
+    if shared.spec.hashing {
+        shared.context.progress.set_bytes_total(expected.bytes);
+    }
 }
 
 fn look_and_settle(shared: &Arc<Shared>, reader: &Reader) -> Result<Settled> {

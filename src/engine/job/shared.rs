@@ -22,6 +22,7 @@ use crate::domain::path::RelPath;
 use crate::domain::report::Repository;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::progress::Progress;
+use crate::engine::protocol::Expected;
 use crate::engine::stop::{Stop, Why};
 use crate::index::{IndexError, KnownDirectory, OpenProblems, RunContext, Writer};
 
@@ -41,6 +42,8 @@ pub struct JobSpec {
     pub max_time: Option<Duration>,
     pub window: Duration,
     pub note: Option<String>,
+    /// For a first run: what it will find, counted by who asked for it.
+    pub expected: Option<Expected>,
     pub limits: Limits,
     pub hashing: bool,
     pub workers: usize,

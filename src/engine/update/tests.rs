@@ -49,6 +49,7 @@ fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
         max_time: None,
         window: std::time::Duration::ZERO,
         note: None,
+        expected: None,
         limits: Limits { max_removed_percent: 50, max_removed_files: 100 },
         hashing: true,
         workers: 1,
