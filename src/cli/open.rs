@@ -8,11 +8,11 @@ use super::follow;
 use super::output::is_interactive;
 use super::repo::confirm_large_place;
 use super::session::Session;
-use crate::config;
+use crate::config::{self, ConfigError};
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
 use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
-use crate::tui::{self, Exit};
+use crate::tui::{self, Exit, Keys};
 
 /// Runs the program without a command.
 pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
@@ -20,6 +20,8 @@ pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
     if !has_screen && directories.is_empty() {
         return super::status::run(context, &super::args::Status { name: None, check: false, max_age: None });
     }
+    // Before anything starts: a wrong config leaves everything as it was.
+    let keys = if has_screen { keys_of(context)? } else { Keys::default() };
     for directory in directories {
         let path = canonical(directory)?;
         confirm_large_place(&path, false)?;
@@ -29,12 +31,20 @@ pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
         false => Session::start(context, context.out.shows_progress)?,
     };
     let result = match add_all(&session, directories) {
-        Ok(names) if has_screen => screen(context, &session, names),
+        Ok(names) if has_screen => screen(context, &session, keys, names),
         Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
         Err(error) => Err(error),
     };
     session.end(context);
     result
+}
+
+/// Returns the keys as the config wants them.
+fn keys_of(context: &Context) -> Result<Keys> {
+    Keys::new(&context.places.config()?.ui.keys).map_err(|error| {
+        let key = format!("ui.keys.{}", error.action);
+        CliError::Usage(ConfigError::at_key(&context.places.config_file, &key, error.reason).to_string())
+    })
 }
 
 fn canonical(directory: &Path) -> Result<PathBuf> {
@@ -55,7 +65,7 @@ fn add_all(session: &Session, directories: &[PathBuf]) -> Result<Vec<String>> {
 }
 
 /// Opens the screen on this session's engine, and lets the runs go on without it where the person wants that.
-fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Result<Verdict> {
+fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<String>) -> Result<Verdict> {
     let config = context.places.config()?;
     if !names.is_empty() {
         let request = SyncRequest::new(names, Kind::Full, Trigger::Startup);
@@ -65,6 +75,7 @@ fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Resul
         index_path: context.places.make_data_directory()?.join("index.db"),
         theme: theme_of(config.ui.theme),
         ascii: config.ui.ascii,
+        keys,
         hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));

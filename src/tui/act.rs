@@ -2,10 +2,11 @@
 
 use super::Exit;
 use super::event::{Effect, Query};
+use super::field::Field;
 use super::keymap::Action;
-use super::state::{Detail, Engine, Focus, Overlay, State, Tab};
+use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{trouble, view};
+use super::{palette, pane, trouble, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -17,7 +18,9 @@ const TWICE_MS: u64 = 2_000;
 pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Help => toggle_help(state),
-        Action::Back => back(state),
+        Action::Palette => state.overlay = Some(Overlay::Palette { field: Field::default(), at: 0 }),
+        Action::Messages => toggle_messages(state),
+        Action::Back => return back(state),
         Action::Quit | Action::Interrupt => return leave(state, action),
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
@@ -38,8 +41,13 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => return open(state),
         Action::Older => return step_run(state, Way::Down(1)),
         Action::Newer => return step_run(state, Way::Up(1)),
-        Action::Sync => return sync(state, Kind::Full, "sync"),
-        Action::Verify => return sync(state, Kind::Verify, "verify"),
+        Action::Filter => filter(state),
+        Action::Sort => sort(state),
+        Action::Copy => return copy(state, pane::copied(state)),
+        Action::CopyCommand => return copy(state, state.asked.clone()),
+        Action::Sync(kind) => return sync(state, kind),
+        Action::Pause => return pause(state),
+        Action::Enter => return enter(state),
         Action::Cancel => state.overlay = state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
         Action::Yes | Action::GoOn => return answer(state, action),
         Action::No => state.overlay = None,
@@ -93,10 +101,19 @@ fn toggle_help(state: &mut State) {
     };
 }
 
+fn toggle_messages(state: &mut State) {
+    state.overlay = match state.overlay {
+        Some(Overlay::Messages { .. }) => None,
+        _ => Some(Overlay::Messages { scroll: 0 }),
+    };
+}
+
 /// One step back: what is in front goes first.
-fn back(state: &mut State) {
-    if state.overlay.is_some() {
-        state.overlay = None;
+fn back(state: &mut State) -> Vec<Effect> {
+    if let Some(overlay) = state.overlay.take() {
+        if let Overlay::Filter { place, .. } = overlay {
+            return narrow(state, place, String::new());
+        }
     } else if !state.notices.is_empty() {
         // One at a time: the ones below have not been seen yet.
         state.notices.pop();
@@ -104,9 +121,12 @@ fn back(state: &mut State) {
         (state.detail, state.scroll) = (None, 0);
     } else if state.zoom {
         state.zoom = false;
+    } else if !state.filter(state.place()).is_empty() {
+        return narrow(state, state.place(), String::new());
     } else {
         state.focus = Focus::List;
     }
+    Vec::new()
 }
 
 fn leave(state: &mut State, action: Action) -> Vec<Effect> {
@@ -136,7 +156,8 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
             let about = format!("cancel {name}");
             vec![Effect::Send { command: Command::Cancel { names: vec![name], run: None }, about }]
         }
-        Some(Overlay::Help { .. }) | None => Vec::new(),
+        Some(Overlay::Ask(question)) => question.then,
+        _ => Vec::new(),
     }
 }
 
@@ -150,8 +171,89 @@ fn step_tab(state: &mut State, by: usize) {
     show(state, Tab::ALL[(at + by) % Tab::ALL.len()]);
 }
 
-fn sync(state: &State, kind: Kind, verb: &str) -> Vec<Effect> {
+fn filter(state: &mut State) {
+    let place = state.place();
+    let before = state.filter(place).to_owned();
+    state.overlay = Some(Overlay::Filter { place, field: Field::with(before.clone()), before });
+}
+
+/// Takes over what was typed into a filter.
+pub fn narrow(state: &mut State, place: Place, typed: String) -> Vec<Effect> {
+    state.views.entry(place).or_default().filter = typed;
+    keep_in_view(state)
+}
+
+fn sort(state: &mut State) {
+    let place = state.place();
+    let orders = pane::orders(place);
+    let view = state.views.entry(place).or_default();
+    view.order = (view.order + 1) % orders.len().max(1);
+    if let Some(order) = orders.get(view.order) {
+        state.note(format!("sorted {order}"));
+    }
+}
+
+/// Selects the first row where the selected one is not shown any more.
+fn keep_in_view(state: &mut State) -> Vec<Effect> {
+    let runs: Vec<i64> = state.listed_runs().iter().map(|run| run.number).collect();
+    state.run_at = Way::Up(0).among(&runs, state.run_at.as_ref());
+    let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
+    state.trouble_at = Way::Up(0).among(&keys, state.trouble_at.as_ref());
+    let ids: Vec<_> = state.listed().iter().map(|entry| entry.status.repository.id).collect();
+    // A list that shows nothing leaves the tabs as they are.
+    let next = Way::Up(0).among(&ids, state.selected.as_ref()).or(state.selected);
+    select(state, next)
+}
+
+fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
+    /// What terminals and multiplexers take at once, in letters of the text.
+    const MOST: usize = 74_994 / 4 * 3;
+    let Some(text) = text else { return Vec::new() };
+    if text.len() > MOST {
+        state.warn(
+            format!("{} are too much for a terminal's clipboard", crate::domain::amount::bytes(text.len() as u64)),
+            None,
+        );
+        return Vec::new();
+    }
+    state.note(format!("sent to the terminal's clipboard: {text}"));
+    vec![Effect::Copy(text)]
+}
+
+fn pause(state: &mut State) -> Vec<Effect> {
+    let Some(entry) = state.entry() else { return Vec::new() };
+    let name = entry.status.repository.name.clone();
+    let names = vec![name.clone()];
+    let (command, about) = match entry.status.repository.paused_at {
+        Some(_) => (Command::Resume { names }, format!("resume {name}")),
+        None => (Command::Pause { names }, format!("pause {name}")),
+    };
+    vec![Effect::Send { command, about }]
+}
+
+/// Takes what was typed.
+fn enter(state: &mut State) -> Vec<Effect> {
+    match state.overlay.take() {
+        Some(Overlay::Palette { field, at }) => {
+            let found = palette::matching(field.text());
+            let Some(binding) = found.get(at.min(found.len().saturating_sub(1))) else { return Vec::new() };
+            match (binding.enabled)(state) {
+                Ok(()) => return act(state, binding.action),
+                Err(reason) => state.note(format!("{}: {reason}", binding.name.replace('-', " "))),
+            }
+        }
+        Some(Overlay::Ask(Question { typed: Some((wanted, field)), then, .. })) if field.text() == wanted => {
+            return then;
+        }
+        Some(Overlay::Ask(question)) => state.overlay = Some(Overlay::Ask(question)),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn sync(state: &State, kind: Kind) -> Vec<Effect> {
     let Some(name) = state.name() else { return Vec::new() };
+    let verb = if kind == Kind::Full { "sync" } else { kind.as_str() };
     let request = SyncRequest::new(vec![name.to_owned()], kind, Trigger::User);
     vec![Effect::Send { command: Command::Sync(Box::new(request)), about: format!("{verb} {name}") }]
 }
@@ -193,23 +295,37 @@ fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
 
 /// Moves in whatever has the focus.
 fn travel(state: &mut State, way: Way) -> Vec<Effect> {
+    let limit = view::message_scroll_limit(state);
     if let Some(Overlay::Help { scroll }) = state.overlay {
         let positions = view::help_scroll_limit(state) + 1;
         state.overlay = Some(Overlay::Help { scroll: way.from(scroll, positions) });
         return Vec::new();
     }
+    match &mut state.overlay {
+        Some(Overlay::Messages { scroll }) => {
+            let positions = limit + 1;
+            *scroll = way.from(*scroll, positions);
+            return Vec::new();
+        }
+        Some(Overlay::Palette { field, at }) => {
+            *at = way.from(*at, palette::matching(field.text()).len());
+            return Vec::new();
+        }
+        _ => {}
+    }
     match (state.focus, state.tab, &state.detail) {
         (Focus::List, ..) => {
-            let ids: Vec<_> = state.entries().iter().map(|entry| entry.status.repository.id).collect();
-            let next = way.among(&ids, state.selected.as_ref());
+            let ids: Vec<_> = state.listed().iter().map(|entry| entry.status.repository.id).collect();
+            // A filter that lets nothing through leaves the selection alone.
+            let next = way.among(&ids, state.selected.as_ref()).or(state.selected);
             return select(state, next);
         }
         (Focus::Body, Tab::History, None) => {
-            let numbers: Vec<i64> = state.runs().iter().map(|run| run.number).collect();
+            let numbers: Vec<i64> = state.listed_runs().iter().map(|run| run.number).collect();
             state.run_at = way.among(&numbers, state.run_at.as_ref());
         }
         (Focus::Body, Tab::Problems, None) => {
-            let keys: Vec<_> = state.troubles().iter().map(trouble::Trouble::key).collect();
+            let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
             state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
         }
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),

@@ -21,8 +21,8 @@ pub struct Now {
 #[derive(Clone, Debug)]
 pub enum Msg {
     Key(Key),
-    /// Text was pasted; there is no field for it yet.
-    Paste,
+    /// Text was pasted.
+    Paste(String),
     Resize {
         width: u16,
         height: u16,
@@ -47,7 +47,7 @@ pub enum Msg {
 impl Msg {
     /// Tells whether a person waits for the answer on the screen.
     pub fn is_input(&self) -> bool {
-        matches!(self, Msg::Key(_) | Msg::Paste | Msg::Resize { .. } | Msg::Resumed)
+        matches!(self, Msg::Key(_) | Msg::Paste(_) | Msg::Resize { .. } | Msg::Resumed)
     }
 }
 
@@ -60,6 +60,8 @@ pub enum Effect {
         about: String,
     },
     Read(Query),
+    /// Hand this text to the terminal's clipboard.
+    Copy(String),
     Suspend,
     Quit(Exit),
     /// Draw everything anew, not only what changed.
@@ -69,9 +71,13 @@ pub enum Effect {
 /// What to read from the index. A newer query of the same sort replaces one that still waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
+    /// Asked first, as it tells which repositories there are.
     Overview,
     Repository(RepositoryId),
-    Run { repository: RepositoryId, number: i64 },
+    Run {
+        repository: RepositoryId,
+        number: i64,
+    },
 }
 
 /// What was read.

@@ -3,7 +3,7 @@
 use ratatui::layout::Size;
 
 use super::event::{Msg, Now, RepositoryRows, Rows, RunRows};
-use super::keymap::Key;
+use super::keymap::{Key, Keys};
 use super::state::{Engine, State};
 use super::text::Zone;
 use super::theme::{Choice, Theme};
@@ -30,7 +30,7 @@ pub fn now(monotonic_ms: u64) -> Now {
 /// A state before anything was read.
 pub fn blank(width: u16, height: u16) -> State {
     let theme = Theme::new(Choice::Auto, false);
-    let mut state = State::new(theme, Engine::Here, Size { width, height }, now(0));
+    let mut state = State::new(theme, Keys::default(), Engine::Here, Size { width, height }, now(0));
     state.zone = Zone::Utc;
     state
 }

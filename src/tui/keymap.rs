@@ -3,24 +3,26 @@
 //! Letters that are tails of escape sequences (`A`-`D`, `F`, `H`, `<`, digits ...) may move the view and never write: over
 //! a slow line a sequence may arrive in parts. `Ctrl` with letters that terminals and multiplexers take is not used.
 
-use std::fmt;
+mod enabled;
+mod key;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::collections::BTreeMap;
 
-use super::state::{Detail, Engine, Focus, Overlay, State, Tab};
+use crossterm::event::KeyCode;
 
-/// A key as the table names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    Char(char),
-    Ctrl(char),
-    Named(KeyCode),
-}
+pub use enabled::Can;
+use enabled::*;
+pub use key::Key;
 
-/// What a key can do.
+use super::state::{Overlay, State, Tab};
+use crate::domain::run::Kind;
+
+/// What a key, or a line of the palette, can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Help,
+    Palette,
+    Messages,
     Back,
     Quit,
     Interrupt,
@@ -40,14 +42,20 @@ pub enum Action {
     First,
     Last,
     Open,
+    Filter,
+    Sort,
+    Copy,
+    CopyCommand,
     Older,
     Newer,
-    Sync,
-    Verify,
+    Sync(Kind),
+    Pause,
     Cancel,
     Yes,
     GoOn,
     No,
+    /// In a line of text: take it as it is.
+    Enter,
 }
 
 /// Where a key works.
@@ -55,10 +63,16 @@ pub enum Action {
 pub enum Context {
     /// Acts on the selected repository.
     Repository,
+    /// Acts on the selected row of a table.
+    Row,
     /// Moves in what has the focus, and in the help.
     Move,
     Panes,
     Confirm,
+    /// While a line of text is typed: all other keys are its own.
+    Text,
+    /// While no text is typed and no question stands.
+    Screen,
     /// Whatever is on the screen.
     Always,
 }
@@ -67,10 +81,12 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Repository => "The selected repository",
+            Context::Row => "The selected row",
             Context::Move => "Moving",
             Context::Panes => "Panes",
             Context::Confirm => "A question",
-            Context::Always => "Everywhere",
+            Context::Text => "A line of text",
+            Context::Screen | Context::Always => "Everywhere",
         }
     }
 }
@@ -79,201 +95,356 @@ impl Context {
 #[derive(Debug)]
 pub struct Binding {
     pub context: Context,
+    /// As the config and the README name it, such as `half-page-up`.
+    pub name: &'static str,
+    /// None: only in the palette.
     pub keys: &'static [Key],
     pub action: Action,
     /// Why it does nothing just now; an empty reason needs no words.
-    pub enabled: fn(&State) -> Result<(), &'static str>,
+    pub enabled: fn(&State) -> Can,
     /// The word in the footer; empty: not there.
     pub short: &'static str,
-    /// The words in the help.
+    /// The words in help and palette.
     pub words: &'static str,
 }
 
 use Key::{Char, Ctrl, Named};
 
-/// The table, in the order of footer and help.
+/// The table, in the order of footer, help and palette.
 pub const KEYMAP: &[Binding] = &[
-    row(Context::Repository, &[Char('s')], Action::Sync, can_send, "sync", "bring up to date: list every directory"),
-    row(Context::Repository, &[Char('v')], Action::Verify, can_send, "verify", "read all content again and compare"),
-    row(Context::Repository, &[Char('x')], Action::Cancel, can_cancel, "cancel", "stop what runs; what is done stays"),
-    row(Context::Confirm, &[Char('y')], Action::Yes, always, "yes", "do it"),
-    row(Context::Confirm, &[Char('d')], Action::GoOn, can_go_on, "detach", "leave the screen, let the runs go on"),
-    row(Context::Confirm, &[Char('n'), Named(KeyCode::Enter)], Action::No, always, "no", "leave everything as it is"),
-    row(Context::Move, &[Named(KeyCode::Enter)], Action::Open, can_open, "open", "look into the selected row"),
-    row(Context::Move, &[Named(KeyCode::Up), Char('k')], Action::Up, always, "", "up"),
-    row(Context::Move, &[Named(KeyCode::Down), Char('j')], Action::Down, always, "", "down"),
-    row(Context::Move, &[Named(KeyCode::PageUp), Ctrl('u')], Action::HalfPageUp, always, "", "half a page up"),
-    row(Context::Move, &[Named(KeyCode::PageDown), Ctrl('d')], Action::HalfPageDown, always, "", "half a page down"),
-    row(Context::Move, &[Char('g'), Named(KeyCode::Home)], Action::First, always, "", "to the first row"),
-    row(Context::Move, &[Char('G'), Named(KeyCode::End)], Action::Last, always, "", "to the last row"),
-    row(Context::Move, &[Char('<')], Action::Older, has_run_open, "older", "the run before the open one"),
-    row(Context::Move, &[Char('>')], Action::Newer, has_run_open, "newer", "the run after the open one"),
-    row(Context::Panes, &[Named(KeyCode::Tab)], Action::NextPane, always, "pane", "the other pane"),
-    row(Context::Panes, &[Named(KeyCode::BackTab)], Action::PreviousPane, always, "", "the other pane, backwards"),
-    row(Context::Panes, &[Char('0')], Action::ShowList, always, "", "the list of repositories"),
-    row(Context::Panes, &[Char('1')], Action::Show(Tab::Status), always, "", "Status of the selected repository"),
-    row(Context::Panes, &[Char('2')], Action::Show(Tab::Progress), always, "", "Progress of what runs and waits"),
-    row(Context::Panes, &[Char('3')], Action::Show(Tab::History), always, "", "History: its runs"),
-    row(Context::Panes, &[Char('4')], Action::Show(Tab::Problems), always, "", "Problems: what needs a person"),
-    row(Context::Panes, &[Named(KeyCode::Left), Char('h')], Action::PreviousTab, always, "", "the tab to the left"),
-    row(Context::Panes, &[Named(KeyCode::Right), Char('l')], Action::NextTab, always, "", "the tab to the right"),
-    row(Context::Panes, &[Char('z')], Action::Zoom, always, "zoom", "one pane on the whole screen, and back"),
+    row(
+        Context::Repository,
+        "sync",
+        &[Char('s')],
+        Action::Sync(Kind::Full),
+        can_send,
+        ("sync", "bring up to date: list every directory"),
+    ),
+    row(
+        Context::Repository,
+        "verify",
+        &[Char('v')],
+        Action::Sync(Kind::Verify),
+        can_send,
+        ("verify", "read all content again and compare"),
+    ),
+    row(
+        Context::Repository,
+        "sync-incremental",
+        &[],
+        Action::Sync(Kind::Incremental),
+        can_send,
+        ("", "sync only where something may have changed"),
+    ),
+    row(
+        Context::Repository,
+        "cleanup",
+        &[],
+        Action::Sync(Kind::Cleanup),
+        can_send,
+        ("", "only drop records whose file is gone"),
+    ),
+    row(Context::Repository, "pause", &[Char('p')], Action::Pause, can_send, ("pause", "let it rest, or go on again")),
+    row(
+        Context::Repository,
+        "cancel",
+        &[Char('x')],
+        Action::Cancel,
+        can_cancel,
+        ("cancel", "stop what runs; what is done stays"),
+    ),
+    row(Context::Confirm, "yes", &[Char('y')], Action::Yes, always, ("yes", "do it")),
+    row(
+        Context::Confirm,
+        "go-on",
+        &[Char('d')],
+        Action::GoOn,
+        can_go_on,
+        ("detach", "leave the screen, let the runs go on"),
+    ),
+    row(
+        Context::Confirm,
+        "no",
+        &[Char('n'), Named(KeyCode::Enter), Char('q')],
+        Action::No,
+        always,
+        ("no", "leave everything as it is"),
+    ),
+    row(Context::Text, "enter", &[Named(KeyCode::Enter)], Action::Enter, always, ("take", "take it as it is")),
+    row(Context::Text, "text-up", &[Named(KeyCode::Up)], Action::Up, always, ("", "the line above")),
+    row(Context::Text, "text-down", &[Named(KeyCode::Down)], Action::Down, always, ("", "the line below")),
+    row(
+        Context::Move,
+        "open",
+        &[Named(KeyCode::Enter)],
+        Action::Open,
+        can_open,
+        ("open", "look into the selected row"),
+    ),
+    row(Context::Move, "up", &[Named(KeyCode::Up), Char('k')], Action::Up, always, ("", "up")),
+    row(Context::Move, "down", &[Named(KeyCode::Down), Char('j')], Action::Down, always, ("", "down")),
+    row(
+        Context::Move,
+        "half-page-up",
+        &[Named(KeyCode::PageUp), Ctrl('u')],
+        Action::HalfPageUp,
+        always,
+        ("", "half a page up"),
+    ),
+    row(
+        Context::Move,
+        "half-page-down",
+        &[Named(KeyCode::PageDown), Ctrl('d')],
+        Action::HalfPageDown,
+        always,
+        ("", "half a page down"),
+    ),
+    row(Context::Move, "first", &[Char('g'), Named(KeyCode::Home)], Action::First, always, ("", "to the first row")),
+    row(Context::Move, "last", &[Char('G'), Named(KeyCode::End)], Action::Last, always, ("", "to the last row")),
+    row(
+        Context::Row,
+        "filter",
+        &[Char('/')],
+        Action::Filter,
+        can_filter,
+        ("filter", "narrow: part of a word, ! without it, ~ letters in order"),
+    ),
+    row(Context::Row, "sort", &[Char('o')], Action::Sort, can_sort, ("", "the next order of this table")),
+    row(
+        Context::Row,
+        "copy",
+        &[Char('y')],
+        Action::Copy,
+        can_copy,
+        ("", "copy the row's name or path to the terminal's clipboard"),
+    ),
+    row(
+        Context::Row,
+        "copy-command",
+        &[],
+        Action::CopyCommand,
+        can_copy_command,
+        ("", "copy the command line of what was asked for last"),
+    ),
+    row(Context::Row, "older", &[Char('<')], Action::Older, has_run_open, ("older", "the run before the open one")),
+    row(Context::Row, "newer", &[Char('>')], Action::Newer, has_run_open, ("newer", "the run after the open one")),
+    row(Context::Panes, "next-pane", &[Named(KeyCode::Tab)], Action::NextPane, always, ("pane", "the other pane")),
+    row(
+        Context::Panes,
+        "previous-pane",
+        &[Named(KeyCode::BackTab)],
+        Action::PreviousPane,
+        always,
+        ("", "the other pane, backwards"),
+    ),
+    row(Context::Panes, "show-list", &[Char('0')], Action::ShowList, always, ("", "the list of repositories")),
+    row(
+        Context::Panes,
+        "show-status",
+        &[Char('1')],
+        Action::Show(Tab::Status),
+        always,
+        ("", "Status of the selected repository"),
+    ),
+    row(
+        Context::Panes,
+        "show-progress",
+        &[Char('2')],
+        Action::Show(Tab::Progress),
+        always,
+        ("", "Progress of what runs and waits"),
+    ),
+    row(Context::Panes, "show-history", &[Char('3')], Action::Show(Tab::History), always, ("", "History: its runs")),
+    row(
+        Context::Panes,
+        "show-problems",
+        &[Char('4')],
+        Action::Show(Tab::Problems),
+        always,
+        ("", "Problems: what needs a person"),
+    ),
+    row(
+        Context::Panes,
+        "previous-tab",
+        &[Named(KeyCode::Left), Char('h')],
+        Action::PreviousTab,
+        always,
+        ("", "the tab to the left"),
+    ),
+    row(
+        Context::Panes,
+        "next-tab",
+        &[Named(KeyCode::Right), Char('l')],
+        Action::NextTab,
+        always,
+        ("", "the tab to the right"),
+    ),
+    row(Context::Panes, "zoom", &[Char('z')], Action::Zoom, always, ("", "one pane on the whole screen, and back")),
     row(
         Context::Always,
+        "back",
         &[Named(KeyCode::Esc)],
         Action::Back,
         can_go_back,
-        "back",
-        "close, clear the message, one step back",
+        ("back", "close, clear the message or the filter, one step back"),
     ),
-    row(Context::Always, &[Char('q')], Action::Quit, always, "quit", "leave; asks when runs would stop"),
-    row(Context::Always, &[Ctrl('c')], Action::Interrupt, always, "", "as q; twice: now, runs are cancelled"),
-    row(Context::Always, &[Ctrl('z')], Action::Suspend, always, "", "to the shell; fg returns"),
-    row(Context::Always, &[Ctrl('l')], Action::Redraw, always, "", "draw the screen anew"),
-    row(Context::Always, &[Char('?')], Action::Help, no_question, "help", "the keys that work here"),
+    row(
+        Context::Screen,
+        "palette",
+        &[Char(':')],
+        Action::Palette,
+        always,
+        ("commands", "everything that can be done, by name"),
+    ),
+    row(Context::Screen, "messages", &[Char('M')], Action::Messages, always, ("", "what was said in this session")),
+    row(Context::Screen, "quit", &[Char('q')], Action::Quit, always, ("quit", "leave; asks when runs would stop")),
+    row(
+        Context::Always,
+        "interrupt",
+        &[Ctrl('c')],
+        Action::Interrupt,
+        always,
+        ("", "as quit; twice: now, runs are cancelled"),
+    ),
+    row(Context::Always, "suspend", &[Ctrl('z')], Action::Suspend, always, ("", "to the shell; fg returns")),
+    row(Context::Always, "redraw", &[Ctrl('l')], Action::Redraw, always, ("", "draw the screen anew")),
+    row(Context::Screen, "help", &[Char('?')], Action::Help, always, ("help", "the keys that work here")),
 ];
 
 const fn row(
     context: Context,
+    name: &'static str,
     keys: &'static [Key],
     action: Action,
-    enabled: fn(&State) -> Result<(), &'static str>,
-    short: &'static str,
-    words: &'static str,
+    enabled: fn(&State) -> Can,
+    (short, words): (&'static str, &'static str),
 ) -> Binding {
-    Binding { context, keys, action, enabled, short, words }
+    Binding { context, name, keys, action, enabled, short, words }
 }
+
+/// Which keys do what: the table, and what the config says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// By the names of their actions.
+    changed: BTreeMap<&'static str, Key>,
+}
+
+/// Why the keys of the config cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{action}: {reason}")]
+pub struct KeysError {
+    /// As the config names it.
+    pub action: String,
+    pub reason: String,
+}
+
+impl Keys {
+    /// Takes over what the config says: a key by the name of an action.
+    ///
+    /// # Errors
+    /// When there is no such action or key, when two actions of one place would have the same key, or when something
+    /// that writes would be on a key that a slow line may press by itself.
+    pub fn new(changes: &BTreeMap<String, String>) -> Result<Keys, KeysError> {
+        let mut keys = Keys::default();
+        for (action, written) in changes {
+            let fail = |reason: String| KeysError { action: action.clone(), reason };
+            let binding = KEYMAP.iter().find(|binding| binding.name == action);
+            let binding = binding.ok_or_else(|| fail("there is no such action; the help lists them".to_owned()))?;
+            let key = Key::parse(written).ok_or_else(|| {
+                fail(format!("{written:?} is no key; write it as the help does: s, ctrl-s, enter, pgup"))
+            })?;
+            if binding.action.writes() && !key.is_safe() {
+                return Err(fail(format!("{key} may arrive by accident over a slow line, and this writes")));
+            }
+            keys.changed.insert(binding.name, key);
+        }
+        keys.check()?;
+        Ok(keys)
+    }
+
+    fn check(&self) -> Result<(), KeysError> {
+        for contexts in SETS {
+            let mut seen: Vec<(Key, &Binding)> = Vec::new();
+            for binding in KEYMAP.iter().filter(|binding| contexts.contains(&binding.context)) {
+                for key in self.of(binding) {
+                    let other = seen.iter().find(|(known, other)| known == key && other.context == binding.context);
+                    if let Some((_, other)) = other {
+                        let reason = format!("{key} is {} already", other.name);
+                        return Err(KeysError { action: binding.name.to_owned(), reason });
+                    }
+                    seen.push((*key, binding));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the keys of a row of the table.
+    pub fn of<'a>(&'a self, binding: &'a Binding) -> &'a [Key] {
+        self.changed.get(binding.name).map_or(binding.keys, std::slice::from_ref)
+    }
+}
+
+impl Action {
+    /// Tells whether it changes anything beside the view, or leaves the screen for good.
+    pub fn writes(self) -> bool {
+        matches!(self, Action::Sync(_) | Action::Pause | Action::Cancel | Action::Yes | Action::GoOn)
+    }
+}
+
+/// Contexts that have the keys together, as [`contexts`] puts them.
+const SETS: [&[Context]; 4] = [SCREEN, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SCREEN: &[Context] =
+    &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
+const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
+const TEXT: &[Context] = &[Context::Text, Context::Always];
 
 /// Returns the contexts that have the keys now, the innermost first.
 pub fn contexts(state: &State) -> &'static [Context] {
-    match state.overlay {
-        None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Always],
-        None => &[Context::Repository, Context::Move, Context::Panes, Context::Always],
-        Some(Overlay::Help { .. }) => &[Context::Move, Context::Always],
-        Some(Overlay::Cancel { .. } | Overlay::Quit) => &[Context::Confirm, Context::Always],
+    match &state.overlay {
+        None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
+        None => SCREEN,
+        Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
+        Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
+        Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
+        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. }) => TEXT,
     }
 }
 
 /// Returns what a key means now.
 pub fn find(state: &State, key: Key) -> Option<&'static Binding> {
-    let contexts = contexts(state);
-    KEYMAP.iter().find(|binding| contexts.contains(&binding.context) && binding.keys.contains(&key))
-}
-
-impl Key {
-    /// Returns the key that was pressed; `None` for what the table cannot name, such as Alt.
-    pub fn from_event(event: &KeyEvent) -> Option<Key> {
-        if event.kind == KeyEventKind::Release {
-            return None;
-        }
-        let modifiers = event.modifiers.difference(KeyModifiers::SHIFT);
-        match event.code {
-            KeyCode::Char(c) if modifiers == KeyModifiers::CONTROL => Some(Ctrl(c.to_ascii_lowercase())),
-            KeyCode::Char(c) if modifiers.is_empty() => Some(Char(c)),
-            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => Some(Named(KeyCode::BackTab)),
-            code if modifiers.is_empty() => Some(Named(code)),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    /// Writes the key as footer and help show it: `s`, `ctrl-c`, `enter`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Char(c) => write!(f, "{c}"),
-            Ctrl(c) => write!(f, "ctrl-{c}"),
-            Named(KeyCode::PageUp) => f.write_str("pgup"),
-            Named(KeyCode::PageDown) => f.write_str("pgdn"),
-            Named(KeyCode::BackTab) => f.write_str("shift-tab"),
-            Named(code) => f.write_str(&format!("{code:?}").to_lowercase()),
-        }
-    }
-}
-
-fn always(_: &State) -> Result<(), &'static str> {
-    Ok(())
-}
-
-fn no_question(state: &State) -> Result<(), &'static str> {
-    match state.overlay {
-        Some(Overlay::Cancel { .. } | Overlay::Quit) => Err("answer the question first"),
-        _ => Ok(()),
-    }
-}
-
-fn can_send(state: &State) -> Result<(), &'static str> {
-    match (state.engine, state.selected) {
-        (Engine::Ended, _) => Err("the engine has ended"),
-        (_, None) => Err("no repository is selected"),
-        _ => Ok(()),
-    }
-}
-
-fn can_cancel(state: &State) -> Result<(), &'static str> {
-    can_send(state)?;
-    if state.name().is_some_and(|name| state.is_busy(name)) { Ok(()) } else { Err("nothing runs or waits here") }
-}
-
-fn can_go_on(state: &State) -> Result<(), &'static str> {
-    if state.overlay == Some(Overlay::Quit) { Ok(()) } else { Err("only when quitting") }
-}
-
-fn can_open(state: &State) -> Result<(), &'static str> {
-    match (state.focus, state.tab, &state.detail) {
-        _ if state.overlay.is_some() => Err(""),
-        (Focus::Body, _, Some(_)) => Err(""),
-        (Focus::List, ..) if state.selected.is_some() => Ok(()),
-        (Focus::Body, Tab::Status, None) if state.selected.is_some() => Ok(()),
-        (Focus::Body, Tab::History, None) if state.run_at.is_some() => Ok(()),
-        (Focus::Body, Tab::Problems, None) if state.trouble_at.is_some() => Ok(()),
-        _ => Err("there is nothing to open"),
-    }
-}
-
-fn can_go_back(state: &State) -> Result<(), &'static str> {
-    let is_in_front = state.overlay.is_some() || !state.notices.is_empty() || state.detail.is_some() || state.zoom;
-    if is_in_front || state.focus == Focus::Body { Ok(()) } else { Err("") }
-}
-
-fn has_run_open(state: &State) -> Result<(), &'static str> {
-    if matches!(state.detail, Some(Detail::Run { .. })) { Ok(()) } else { Err("open a run first") }
+    contexts(state).iter().find_map(|context| {
+        KEYMAP.iter().find(|binding| binding.context == *context && state.keys.of(binding).contains(&key))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SETS: [&[Context]; 3] = [
-        &[Context::Repository, Context::Move, Context::Panes, Context::Always],
-        &[Context::Move, Context::Always],
-        &[Context::Confirm, Context::Always],
-    ];
+    fn change(action: &str, key: &str) -> Result<Keys, String> {
+        let changes = BTreeMap::from([(action.to_owned(), key.to_owned())]);
+        Keys::new(&changes).map_err(|error| error.to_string())
+    }
 
     #[test]
-    fn no_key_means_two_things_at_once() {
-        for set in SETS {
-            let mut seen = Vec::new();
-            for binding in KEYMAP.iter().filter(|binding| set.contains(&binding.context)) {
-                for key in binding.keys {
-                    assert!(!seen.contains(key), "{key} in {set:?}");
-                    seen.push(*key);
-                }
-            }
+    fn no_key_means_two_things_in_one_context() {
+        assert_eq!(Keys::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn every_row_has_a_name_of_its_own_and_words_for_help_and_palette() {
+        for (at, binding) in KEYMAP.iter().enumerate() {
+            assert!(!binding.words.is_empty() && !binding.name.is_empty());
+            assert!(KEYMAP[..at].iter().all(|other| other.name != binding.name), "{}", binding.name);
         }
     }
 
     #[test]
-    fn every_row_has_a_key_and_words_for_the_help() {
-        assert!(KEYMAP.iter().all(|binding| !binding.keys.is_empty() && !binding.words.is_empty()));
-    }
-
-    #[test]
     fn nothing_that_writes_is_on_a_key_that_may_arrive_by_accident() {
-        let writes = [Action::Sync, Action::Verify, Action::Cancel, Action::Yes, Action::GoOn];
-        for binding in KEYMAP.iter().filter(|binding| writes.contains(&binding.action)) {
+        for binding in KEYMAP.iter().filter(|binding| binding.action.writes()) {
             for key in binding.keys {
-                assert!(matches!(key, Char('a'..='z')) && !matches!(key, Char('h' | 'j' | 'k' | 'l' | 'g')), "{key}");
+                assert!(key.is_safe() && !matches!(key, Char('h' | 'j' | 'k' | 'l' | 'g')), "{key}");
             }
         }
     }
@@ -282,6 +453,31 @@ mod tests {
     fn keys_that_multiplexers_take_are_left_alone() {
         for key in KEYMAP.iter().flat_map(|binding| binding.keys) {
             assert!(!matches!(key, Ctrl('a' | 'b' | 'g' | 'h' | 'n'..='t' | 'i' | 'j' | 'm')), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        for key in KEYMAP.iter().flat_map(|binding| binding.keys) {
+            assert_eq!(Key::parse(&key.to_string()), Some(*key));
+        }
+        assert_eq!(Key::parse("ctrl-"), None);
+        assert_eq!(Key::parse("hyper-x"), None);
+    }
+
+    #[test]
+    fn the_config_may_change_a_key_and_is_told_what_is_wrong_with_it() {
+        let keys = change("sync", "u").unwrap();
+        let sync = KEYMAP.iter().find(|binding| binding.name == "sync").unwrap();
+        assert_eq!(keys.of(sync), [Char('u')]);
+        for (action, key, reason) in [
+            ("synk", "u", "there is no such action"),
+            ("sync", "hyper", "is no key"),
+            ("sync", "v", "v is sync already"),
+            ("sync", "D", "may arrive by accident"),
+        ] {
+            let error = change(action, key).unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
     }
 }

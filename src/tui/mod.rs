@@ -12,8 +12,11 @@
 //! ```
 
 mod act;
+mod command_line;
 mod escape;
 mod event;
+mod field;
+mod filter;
 #[cfg(test)]
 mod fixture;
 mod keymap;
@@ -21,6 +24,7 @@ mod layout;
 mod overlay;
 mod pace;
 mod paint;
+mod palette;
 mod pane;
 mod reading;
 mod shell;
@@ -37,6 +41,7 @@ mod view;
 
 use std::path::PathBuf;
 
+pub use keymap::{Keys, KeysError};
 pub use theme::Choice as Theme;
 
 use crate::engine::Handle;
@@ -50,6 +55,7 @@ pub struct Options {
     pub theme: Theme,
     /// Only ASCII signs. Names stay as they are.
     pub ascii: bool,
+    pub keys: Keys,
     /// The engine runs in this process: quitting asks what becomes of its runs.
     pub hosts_engine: bool,
 }

@@ -1,5 +1,6 @@
 //! Reads rows on a thread of its own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
 
+use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -25,12 +26,10 @@ pub struct Reading {
     waiting: Arc<Waiting>,
 }
 
-/// One replaceable query of each sort.
+/// One replaceable query of each sort, in the order in which the sorts were asked for.
 #[derive(Debug, Default)]
 struct Slots {
-    overview: bool,
-    repository: Option<RepositoryId>,
-    run: Option<(RepositoryId, i64)>,
+    queries: Vec<Query>,
     ended: bool,
 }
 
@@ -55,12 +54,12 @@ impl Reading {
     }
 
     /// Asks for rows. They replace those of a query of the same sort that has not begun.
-    pub fn ask(&self, query: &Query) {
+    pub fn ask(&self, query: Query) {
         let mut slots = self.waiting.lock();
-        match *query {
-            Query::Overview => slots.overview = true,
-            Query::Repository(id) => slots.repository = Some(id),
-            Query::Run { repository, number } => slots.run = Some((repository, number)),
+        match slots.queries.iter_mut().find(|waiting| discriminant(*waiting) == discriminant(&query)) {
+            Some(waiting) => *waiting = query,
+            None if query == Query::Overview => slots.queries.insert(0, query),
+            None => slots.queries.push(query),
         }
         self.waiting.news.notify_one();
     }
@@ -80,21 +79,15 @@ impl Waiting {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next query: the overview first, as it tells which repositories there are. `None` at the end.
+    /// Waits for the next query; `None` at the end.
     fn next(&self) -> Option<Query> {
         let mut slots = self.lock();
         loop {
             if slots.ended {
                 return None;
             }
-            if std::mem::take(&mut slots.overview) {
-                return Some(Query::Overview);
-            }
-            if let Some(id) = slots.repository.take() {
-                return Some(Query::Repository(id));
-            }
-            if let Some((repository, number)) = slots.run.take() {
-                return Some(Query::Run { repository, number });
+            if !slots.queries.is_empty() {
+                return Some(slots.queries.remove(0));
             }
             slots = self.news.wait(slots).unwrap_or_else(PoisonError::into_inner);
         }
@@ -177,9 +170,9 @@ mod tests {
         let waiting = Arc::new(Waiting::default());
         let reading = Reading { waiting: Arc::clone(&waiting) };
         for id in 1..=9 {
-            reading.ask(&Query::Repository(RepositoryId(id)));
+            reading.ask(Query::Repository(RepositoryId(id)));
         }
-        reading.ask(&Query::Overview);
+        reading.ask(Query::Overview);
         assert_eq!(waiting.next(), Some(Query::Overview));
         assert_eq!(waiting.next(), Some(Query::Repository(RepositoryId(9))));
         drop(reading);

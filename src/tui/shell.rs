@@ -97,7 +97,7 @@ impl Shell {
         let started = Instant::now();
         let engine = if options.hosts_engine { Engine::Here } else { Engine::Elsewhere };
         let theme = Theme::new(options.theme, options.ascii);
-        let state = State::new(theme, engine, Size { width, height }, now(started));
+        let state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
         let mut pacer = Pacer::default();
         pacer.want(Reason::Input);
         let forwarding = tokio::spawn(forward(handle.clone(), sender));
@@ -117,7 +117,7 @@ impl Shell {
         };
         for effect in read_all(&shell.state) {
             if let Effect::Read(query) = effect {
-                shell.reading.ask(&query);
+                shell.reading.ask(query);
             }
         }
         Ok(shell)
@@ -220,8 +220,9 @@ impl Shell {
         for effect in update(&mut self.state, msg, now(self.started)) {
             match effect {
                 Effect::Quit(exit) => return Ok(Some(exit)),
-                Effect::Read(query) => self.reading.ask(&query),
+                Effect::Read(query) => self.reading.ask(query),
                 Effect::Send { command, about } => self.send(command, about),
+                Effect::Copy(text) => self.terminal.copy(&text).map_err(TuiError::Terminal)?,
                 Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
                 Effect::Suspend => self.suspend()?,
             }
@@ -310,7 +311,7 @@ async fn ready_input(stream: &mut EventStream) -> Option<Option<io::Result<Input
 
 fn message(input: &Input) -> Option<Msg> {
     match input {
-        Input::Paste(_) => Some(Msg::Paste),
+        Input::Paste(text) => Some(Msg::Paste(text.clone())),
         Input::Resize(width, height) => Some(Msg::Resize { width: *width, height: *height }),
         Input::Key(_) | Input::FocusGained | Input::FocusLost | Input::Mouse(_) => None,
     }

@@ -1,8 +1,13 @@
 //! Everything that the screen shows and remembers, and the questions that panes ask of it. Owned by the UI thread alone.
 
+use std::collections::BTreeMap;
+
 use ratatui::layout::Size;
 
-use super::event::{Now, RepositoryRows, RunRows};
+use super::event::{Effect, Now, RepositoryRows, RunRows};
+use super::field::Field;
+use super::filter::Filter;
+use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
 use super::text::Zone;
 use super::theme::Theme;
@@ -14,15 +19,19 @@ use crate::domain::status::{self, state_of};
 use crate::engine::protocol::{Live, QueuedRun, RunProgress};
 
 /// The whole state of the screen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct State {
     pub now: Now,
     pub zone: Zone,
     pub theme: Theme,
+    /// Which keys do what.
+    pub keys: Keys,
     pub size: Size,
     pub engine: Engine,
     /// Worst first; `None` until the index was read for the first time.
     pub entries: Option<Vec<Entry>>,
+    /// How the list is narrowed and sorted, and each tab's table.
+    pub views: BTreeMap<Place, View>,
     /// Of all repositories, the newest first.
     pub latest: Vec<Run>,
     pub running: Vec<RunProgress>,
@@ -45,8 +54,12 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The oldest first.
     pub notices: Vec<Notice>,
+    /// All notices of this session, the oldest first, also those that were seen.
+    pub messages: Vec<Message>,
     /// When Ctrl-C was pressed last.
     pub interrupted_ms: Option<u64>,
+    /// The command line of what the engine was asked for last.
+    pub asked: Option<String>,
 }
 
 /// Where the engine runs.
@@ -74,8 +87,24 @@ pub enum Focus {
     Body,
 }
 
+/// A table that has a filter and an order of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    List,
+    Tab(Tab),
+}
+
+/// How a table is narrowed and sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// As it was typed; see [`super::filter`].
+    pub filter: String,
+    /// Which of the orders that the table has; 0 is its own.
+    pub order: usize,
+}
+
 /// What the body shows of the selected repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tab {
     #[default]
     Status,
@@ -109,7 +138,7 @@ pub enum Detail {
 }
 
 /// What stands in front of everything else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
     Help {
         scroll: usize,
@@ -120,6 +149,44 @@ pub enum Overlay {
     },
     /// Asks what becomes of the runs.
     Quit,
+    /// Asks before something that cannot be taken back, or that a person must have meant.
+    Ask(Question),
+    /// Narrows a table while it is typed; `before` returns when it is given up.
+    Filter {
+        place: Place,
+        field: Field,
+        before: String,
+    },
+    /// All actions by name; `at` is the selected one of those that match.
+    Palette {
+        field: Field,
+        at: usize,
+    },
+    /// What was said in this session.
+    Messages {
+        scroll: usize,
+    },
+}
+
+/// A question: Enter and Esc are no.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    pub title: String,
+    pub words: Vec<String>,
+    /// What yes does, in words.
+    pub yes: String,
+    /// What yes does.
+    pub then: Vec<Effect>,
+    /// Must be typed for a yes, and what was typed so far; without it `y` is enough.
+    pub typed: Option<(String, Field)>,
+}
+
+/// A notice as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub at: Timestamp,
+    pub text: String,
+    pub hint: Option<String>,
 }
 
 /// A line for the person.
@@ -141,14 +208,16 @@ pub enum Lasts {
 
 impl State {
     /// Returns the state before anything was read.
-    pub fn new(theme: Theme, engine: Engine, size: Size, now: Now) -> State {
+    pub fn new(theme: Theme, keys: Keys, engine: Engine, size: Size, now: Now) -> State {
         State {
             now,
             zone: Zone::default(),
             theme,
+            keys,
             size,
             engine,
             entries: None,
+            views: BTreeMap::new(),
             latest: Vec::new(),
             running: Vec::new(),
             queued: Vec::new(),
@@ -164,8 +233,37 @@ impl State {
             scroll: 0,
             overlay: None,
             notices: Vec::new(),
+            messages: Vec::new(),
             interrupted_ms: None,
+            asked: None,
         }
+    }
+
+    /// Returns the table that has the keys.
+    pub fn place(&self) -> Place {
+        match self.focus {
+            Focus::List => Place::List,
+            Focus::Body => Place::Tab(self.tab),
+        }
+    }
+
+    /// Returns the filter of a table, empty when it has none.
+    pub fn filter(&self, place: Place) -> &str {
+        self.views.get(&place).map_or("", |view| view.filter.as_str())
+    }
+
+    /// Returns the order of a table by its number.
+    pub fn order(&self, place: Place) -> usize {
+        self.views.get(&place).map_or(0, |view| view.order)
+    }
+
+    /// Returns the repositories that the list's filter lets through, in the list's order.
+    pub fn listed(&self) -> Vec<&Entry> {
+        let mut filter = Filter::new(self.filter(Place::List));
+        let text = |entry: &Entry| format!("{} {}", entry.status.repository.name, self.theme.state(entry.state).1);
+        let mut listed: Vec<&Entry> = self.entries().iter().filter(|entry| filter.matches(&text(entry))).collect();
+        super::pane::repositories::sort(self, &mut listed);
+        listed
     }
 
     /// Returns the repositories, worst first; none while the first read is going on.
@@ -188,9 +286,25 @@ impl State {
         self.rows.as_ref().map_or(&[], |rows| &rows.runs)
     }
 
+    /// Returns the runs that the history's filter lets through, in the history's order.
+    pub fn listed_runs(&self) -> Vec<&Run> {
+        let mut filter = Filter::new(self.filter(Place::Tab(Tab::History)));
+        let mut runs: Vec<&Run> =
+            self.runs().iter().filter(|run| filter.matches(&super::pane::history::text(self, run))).collect();
+        super::pane::history::sort(self, &mut runs);
+        runs
+    }
+
     /// Returns what is wrong with the selected repository, the worst first.
     pub fn troubles(&self) -> Vec<Trouble<'_>> {
         self.rows.as_ref().map_or_else(Vec::new, trouble::all)
+    }
+
+    /// Returns those that the filter of the problems lets through.
+    pub fn listed_troubles(&self) -> Vec<Trouble<'_>> {
+        let mut filter = Filter::new(self.filter(Place::Tab(Tab::Problems)));
+        let text = |trouble: &Trouble<'_>| format!("{} {}", trouble.what(self.theme.signs).1, trouble.path());
+        self.troubles().into_iter().filter(|trouble| filter.matches(&text(trouble))).collect()
     }
 
     /// Returns how a run of this repository goes, if one does.
@@ -274,6 +388,11 @@ impl State {
     fn push_notice(&mut self, notice: Notice) {
         /// An engine that repeats itself must not fill the memory; what is older stands in the log.
         const KEPT: usize = 20;
+        /// And what was said lately is enough to look back at.
+        const REMEMBERED: usize = 200;
+        self.messages.push(Message { at: self.now.wall, text: notice.text.clone(), hint: notice.hint.clone() });
+        let surplus = self.messages.len().saturating_sub(REMEMBERED);
+        self.messages.drain(..surplus);
         self.notices.retain(|known| known.text != notice.text);
         self.notices.push(notice);
         let surplus = self.notices.len().saturating_sub(KEPT);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 
+use crossterm::clipboard::CopyToClipboard;
 use ratatui::backend::CrosstermBackend;
 use rustix::termios::{self, OptionalActions, Termios};
 use tokio::sync::mpsc;
@@ -81,6 +82,22 @@ impl TermGuard {
             Some(terminal) => terminal.draw(view).map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    /// Hands text to the terminal's clipboard, the one on the person's own machine, by OSC 52. Whether the terminal takes
+    /// it, it does not say.
+    ///
+    /// # Errors
+    /// When the terminal takes no more.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        crossterm::execute!(bytes, CopyToClipboard::to_clipboard_from(text))?;
+        if std::env::var_os("TMUX").is_some() {
+            bytes = through_tmux(&bytes);
+        }
+        let Some(terminal) = &mut self.terminal else { return Ok(()) };
+        terminal.backend_mut().write_all(&bytes)?;
+        terminal.backend_mut().flush()
     }
 
     /// Lets the next frame be drawn in full.
@@ -193,6 +210,12 @@ impl Write for FrameWriter {
         self.buffer.clear();
         sent
     }
+}
+
+/// Wraps a sequence so that tmux hands it on to the terminal that it runs in.
+fn through_tmux(bytes: &[u8]) -> Vec<u8> {
+    let doubled = bytes.iter().flat_map(|byte| if *byte == 0x1b { vec![0x1b, 0x1b] } else { vec![*byte] });
+    b"\x1bPtmux;".iter().copied().chain(doubled).chain(*b"\x1b\\").collect()
 }
 
 /// Puts our hook around the one that is installed, and returns that one.

@@ -223,6 +223,7 @@ fn mono_sets_no_colour_anywhere() {
 #[derive(Clone, Debug)]
 enum Step {
     Key(Key),
+    Paste(String),
     Size(u16, u16),
     /// Read so many repositories, of which one in three failed.
     Overview(usize),
@@ -241,6 +242,8 @@ fn step() -> impl Strategy<Value = Step> {
     let keys: Vec<Key> = super::keymap::KEYMAP.iter().flat_map(|binding| binding.keys.iter().copied()).collect();
     prop_oneof![
         8 => proptest::sample::select(keys).prop_map(Step::Key),
+        4 => "[a-zA-Z~!/: \u{0}\u{1b}東]".prop_map(|text| Step::Key(Key::Char(text.chars().next().unwrap()))),
+        1 => "\\PC{0,8}\n?".prop_map(Step::Paste),
         2 => (0_u16..200, 0_u16..80).prop_map(|(width, height)| Step::Size(width, height)),
         1 => (0_usize..30).prop_map(Step::Overview),
         2 => (0_i64..3, 0_i64..2, 0_i64..3)
@@ -255,6 +258,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn apply(state: &mut State, step: Step) {
     match step {
         Step::Key(key) => drop(tell(state, Msg::Key(key))),
+        Step::Paste(text) => drop(tell(state, Msg::Paste(text))),
         Step::Size(width, height) => drop(tell(state, Msg::Resize { width, height })),
         Step::Overview(count) => {
             let outcome = |at: i64| if at % 3 == 0 { Outcome::Failed } else { Outcome::Completed };
@@ -287,8 +291,10 @@ fn assert_valid(state: &State) {
     let _drawn = draw(state);
     assert_eq!(state.entry().is_some(), !state.entries().is_empty(), "a selection while there is something to select");
     let runs = state.runs();
-    assert_eq!(state.run_at.is_some_and(|at| runs.iter().any(|run| run.number == at)), !runs.is_empty());
-    let keys: Vec<_> = state.troubles().iter().map(super::trouble::Trouble::key).collect();
+    assert!(state.run_at.is_none_or(|at| runs.iter().any(|run| run.number == at)));
+    let listed = state.listed_runs();
+    assert_eq!(state.run_at.is_some_and(|at| listed.iter().any(|run| run.number == at)), !listed.is_empty());
+    let keys: Vec<_> = state.listed_troubles().iter().map(super::trouble::Trouble::key).collect();
     assert_eq!(state.trouble_at.as_ref().is_some_and(|at| keys.contains(at)), !keys.is_empty());
 }
 

@@ -18,7 +18,6 @@ pub enum Zone {
     #[default]
     Local,
     /// The same on every machine.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare screens, whatever the machine's time zone is"))]
     Utc,
 }
 
@@ -188,7 +187,7 @@ fn head(text: &str, room: usize) -> &str {
 }
 
 /// Returns the longest end that takes at most `room` columns.
-fn tail(text: &str, room: usize) -> &str {
+pub fn tail(text: &str, room: usize) -> &str {
     let mut taken = 0;
     let mut start = text.len();
     for (at, grapheme) in text.grapheme_indices(true).rev() {

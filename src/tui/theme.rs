@@ -66,6 +66,8 @@ pub struct Signs {
     pub dash: &'static str,
     pub up: &'static str,
     pub down: &'static str,
+    /// Where typed text goes.
+    pub cursor: &'static str,
 }
 
 const UNICODE: Signs = Signs {
@@ -90,6 +92,7 @@ const UNICODE: Signs = Signs {
     dash: "–",
     up: "↑",
     down: "↓",
+    cursor: "▏",
 };
 
 const ASCII: Signs = Signs {
@@ -114,6 +117,7 @@ const ASCII: Signs = Signs {
     dash: "-",
     up: "^",
     down: "v",
+    cursor: "_",
 };
 
 impl Theme {

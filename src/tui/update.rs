@@ -6,7 +6,9 @@
 mod tests;
 
 use super::act;
+use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
+use super::field::Field;
 use super::keymap::{self, Key};
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
 use super::trouble;
@@ -22,12 +24,19 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
         Lasts::Until { monotonic_ms } => now.monotonic_ms < monotonic_ms,
         Lasts::UntilSeen => true,
     });
+    let effects = take(state, msg);
+    for effect in &effects {
+        if let Effect::Send { command, .. } = effect {
+            state.asked = command_line(command).or_else(|| state.asked.take());
+        }
+    }
+    effects
+}
+
+fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => press(state, key),
-        Msg::Paste => {
-            state.note("pasted text was dropped: there is nothing to type here");
-            Vec::new()
-        }
+        Msg::Paste(text) => paste(state, &text),
         Msg::Resize { width, height } => {
             (state.size.width, state.size.height) = (width, height);
             // Always in full: sizes that change faster than we hear of it may end at the old one, and the terminal has
@@ -53,8 +62,46 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
     }
 }
 
+/// Returns the line of text that is being typed.
+fn field(state: &mut State) -> Option<&mut Field> {
+    match &mut state.overlay {
+        Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. }) => Some(field),
+        Some(Overlay::Ask(question)) => question.typed.as_mut().map(|(_, field)| field),
+        _ => None,
+    }
+}
+
+/// What was typed has changed: what depends on it follows.
+fn typed(state: &mut State) -> Vec<Effect> {
+    match &mut state.overlay {
+        Some(Overlay::Filter { place, field, .. }) => {
+            let (place, text) = (*place, field.text().to_owned());
+            act::narrow(state, place, text)
+        }
+        Some(Overlay::Palette { at, .. }) => {
+            *at = 0;
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    match field(state) {
+        Some(field) => field.paste(text),
+        None => {
+            state.note("pasted text was dropped: there is nothing to type here");
+            return Vec::new();
+        }
+    }
+    typed(state)
+}
+
 fn press(state: &mut State, key: Key) -> Vec<Effect> {
-    let Some(binding) = keymap::find(state, key) else { return Vec::new() };
+    let Some(binding) = keymap::find(state, key) else {
+        let is_text = field(state).is_some_and(|field| field.take(key));
+        return if is_text { typed(state) } else { Vec::new() };
+    };
     match (binding.enabled)(state) {
         Ok(()) => act::act(state, binding.action),
         Err(reason) => {
@@ -225,8 +272,8 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
 }
 
 fn take_repository(state: &mut State, rows: RepositoryRows) {
-    let numbers = |state: &State| state.runs().iter().map(|run| run.number).collect::<Vec<_>>();
-    let keys = |state: &State| state.troubles().iter().map(trouble::Trouble::key).collect::<Vec<_>>();
+    let numbers = |state: &State| state.listed_runs().iter().map(|run| run.number).collect::<Vec<_>>();
+    let keys = |state: &State| state.listed_troubles().iter().map(trouble::Trouble::key).collect::<Vec<_>>();
     let (runs_before, troubles_before) = (numbers(state), keys(state));
     state.rows = Some(rows);
     state.run_at = keep(&runs_before, &numbers(state), state.run_at.as_ref());

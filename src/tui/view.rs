@@ -15,16 +15,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::field::Field;
 use super::keymap::{Action, KEYMAP, contexts};
 use super::layout::{Areas, NEEDED, below_rule};
-use super::overlay::{confirm, help};
+use super::overlay::{confirm, help, messages, palette};
 use super::paint::{self, Piece, piece};
 use super::pane::{activity, detail, history, problems, progress, repositories, status};
-use super::state::{Detail, Engine, Focus, Overlay, State, Tab};
+use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::text::{columns, fit, right, wrap};
 use super::theme::Tone;
 use crate::domain::amount;
 use crate::domain::repository::State as Word;
+use crate::domain::show::show_message;
 
 /// Draws one frame.
 pub fn view(state: &State, frame: &mut Frame<'_>) {
@@ -43,8 +45,10 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     footer(state, areas.footer, buffer);
     match &state.overlay {
         Some(Overlay::Help { scroll }) => help::draw(state, front(screen), *scroll, buffer),
+        Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
+        Some(Overlay::Palette { field, at }) => palette::draw(state, front(screen), field, *at, buffer),
+        Some(Overlay::Filter { .. }) | None => {}
         Some(question) => confirm::draw(state, front(screen), question, buffer),
-        None => {}
     }
 }
 
@@ -202,7 +206,11 @@ fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
     if area.width < 56 {
         words.retain(|(words, _)| words.starts_with('['));
     }
-    let aside = [position(state, area), state.name().unwrap_or_default().to_owned()];
+    let position = match &state.detail {
+        Some(_) => position(state, area),
+        None => aside(state, Place::Tab(state.tab), &position(state, area)),
+    };
+    let aside = [position, state.name().unwrap_or_default().to_owned()];
     let aside: Vec<String> = aside.into_iter().filter(|part| !part.is_empty()).collect();
     paint::rule(buffer, &state.theme, Rect { height: 1, ..area }, has_focus, words, &aside.join(", "));
 }
@@ -212,9 +220,19 @@ fn position(state: &State, body: Rect) -> String {
     let height = usize::from(body.height.saturating_sub(2));
     match (&state.detail, state.tab) {
         (Some(Detail::Run { number, .. }), _) => format!("run {}", amount::count(number.unsigned_abs())),
-        (None, Tab::History) => window(state, history::first(state, height), height, state.runs().len()),
+        (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
         _ => String::new(),
     }
+}
+
+/// Returns what stands at the right end of a table's rule: its filter, its order, what of it is in view.
+pub fn aside(state: &State, place: Place, window: &str) -> String {
+    let filter = state.filter(place);
+    let filter = if filter.is_empty() { String::new() } else { format!("/{}", show_message(filter)) };
+    let orders = super::pane::orders(place);
+    let order = orders.get(state.order(place)).filter(|_| state.order(place) > 0).copied().unwrap_or_default();
+    let parts = [filter.as_str(), order, window].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns `1–7 of 8` when not all rows are in view.
@@ -258,6 +276,22 @@ pub fn help_scroll_limit(state: &State) -> usize {
     help::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
 }
 
+/// Draws the line in which a filter is typed.
+fn typing(state: &State, field: &Field, area: Rect, buffer: &mut Buffer) {
+    let room = usize::from(area.width).saturating_sub(3);
+    let hint = "enter keeps   esc clears   ! without   ~ in order";
+    let text = field.shown(room, state.theme.signs.cursor);
+    let blanks = room.saturating_sub(columns(&text) + columns(hint));
+    let hint = if blanks > 2 { format!("{}{hint}", " ".repeat(blanks)) } else { String::new() };
+    let pieces = [piece(" /", Tone::Accent), piece(text, Tone::Strong), piece(hint, Tone::Dim)];
+    buffer.set_line(area.x, area.y, &paint::line(&state.theme, pieces), area.width);
+}
+
+/// Returns how far the messages can scroll.
+pub fn message_scroll_limit(state: &State) -> usize {
+    messages::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
+}
+
 /// Returns how many rows half a page is in what has the focus.
 pub fn half_page(state: &State) -> usize {
     let areas = state.areas().unwrap_or_default();
@@ -280,8 +314,7 @@ fn notice_lines(state: &State) -> Vec<String> {
         all => format!("   ({} more)", all - 1),
     };
     let hint = notice.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
-    let words =
-        crate::domain::show::show_message(&notice.text).into_owned() + &crate::domain::show::show_message(&hint);
+    let words = show_message(&notice.text).into_owned() + &show_message(&hint);
     let room = usize::from(state.size.width).saturating_sub(4);
     let mut lines = wrap(&format!("{words}{more}   esc clears"), room);
     lines.truncate(4);
@@ -304,10 +337,13 @@ fn notices(state: &State, area: Rect, buffer: &mut Buffer) {
 }
 
 fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
+    if let Some(Overlay::Filter { field, .. }) = &state.overlay {
+        return typing(state, field, area, buffer);
+    }
     let contexts = contexts(state);
     let help =
         KEYMAP.iter().find(|binding| binding.action == Action::Help).filter(|binding| (binding.enabled)(state).is_ok());
-    let help_words = help.map_or_else(String::new, |help| format!("{} {}", help.keys[0], help.short));
+    let help_words = help.map_or_else(String::new, |help| format!("{} {}", state.keys.of(help)[0], help.short));
     let room = usize::from(area.width).saturating_sub(2);
     let mut left = room.saturating_sub(columns(&help_words));
     let mut pieces = vec![piece(" ", Tone::Plain)];
@@ -315,10 +351,13 @@ fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
         // In front of something `q` closes it, as Esc does, which stands there already.
         let is_quit = binding.action == Action::Quit && state.overlay.is_some();
         let is_worth_it = !binding.short.is_empty() && binding.action != Action::Help && !is_quit;
-        is_worth_it && contexts.contains(&binding.context) && (binding.enabled)(state).is_ok()
+        is_worth_it
+            && !binding.keys.is_empty()
+            && contexts.contains(&binding.context)
+            && (binding.enabled)(state).is_ok()
     });
     for binding in shown {
-        let (key, words) = (binding.keys[0].to_string(), format!(" {}   ", binding.short));
+        let (key, words) = (state.keys.of(binding)[0].to_string(), format!(" {}   ", binding.short));
         let taken = columns(&key) + columns(&words);
         // The three blanks after the last one may be missing, but for one before the help.
         if taken > left + 2 {

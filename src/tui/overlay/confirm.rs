@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 
 use super::super::paint::{self, Piece, piece};
 use super::super::pane::activity;
-use super::super::state::{Overlay, State};
+use super::super::state::{self, Overlay, State};
 use super::super::text::{columns, left, wrap};
 use super::super::theme::Tone;
 use crate::domain::amount;
@@ -28,18 +28,19 @@ struct Question {
     title: String,
     words: Vec<String>,
     /// Keys and what each would do.
-    choices: &'static [(&'static str, &'static str)],
+    choices: Vec<(&'static str, String)>,
 }
 
 /// Draws the question of an overlay that is one.
 pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer) {
+    let width = WIDTH.min(usize::from(screen.width));
+    let room = width.saturating_sub(4);
     let question = match overlay {
-        Overlay::Help { .. } => return,
+        Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. } | Overlay::Filter { .. } => return,
+        Overlay::Ask(question) => ask(state, question, room),
         Overlay::Cancel { name } => cancel(state, name),
         Overlay::Quit => quit(state),
     };
-    let width = WIDTH.min(usize::from(screen.width));
-    let room = width.saturating_sub(4);
     let words: Vec<String> = question.words.iter().flat_map(|words| wrap(words, room)).collect();
     let height = words.len() + 1 + question.choices.len() + 2;
     let inside = paint::frame(buffer, &state.theme, super::middle(screen, width, height), &question.title);
@@ -52,7 +53,7 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
     }
     lines.extend(question.choices.iter().map(|(keys, words)| {
         debug_assert!(columns(keys) <= KEYS);
-        vec![piece(left(keys, KEYS, state.theme.signs.cut), Tone::Accent), piece(*words, Tone::Plain)]
+        vec![piece(left(keys, KEYS, state.theme.signs.cut), Tone::Accent), piece(words.clone(), Tone::Plain)]
     }));
     let lines: Vec<_> = lines.into_iter().map(|pieces| paint::line(&state.theme, pieces)).collect();
     paint::lines(buffer, inside, &lines, 0);
@@ -70,7 +71,7 @@ fn cancel(state: &State, name: &str) -> Question {
     Question {
         title: format!("Cancel {name}?"),
         words: vec![what, "What was committed stays in the index.".to_owned()],
-        choices: &[("y", "stop it"), ("n esc", "let it run")],
+        choices: choices(&[("y", "stop it"), ("n esc", "let it run")]),
     }
 }
 
@@ -81,6 +82,24 @@ fn quit(state: &State) -> Question {
             format!("{}; this screen hosts them.", activity::counts(state)),
             "What was committed stays in the index.".to_owned(),
         ],
-        choices: &[("y", "cancel them, and quit"), ("d", "go on without the screen"), ("n esc", "stay")],
+        choices: choices(&[("y", "cancel them, and quit"), ("d", "go on without the screen"), ("n esc", "stay")]),
     }
+}
+
+fn ask(state: &State, question: &state::Question, room: usize) -> Question {
+    let mut words = question.words.clone();
+    let yes = match &question.typed {
+        None => ("y", question.yes.clone()),
+        Some((wanted, field)) => {
+            let shown = field.shown(room.saturating_sub(16), state.theme.signs.cursor);
+            words.push(format!("Type {wanted}: {shown}"));
+            ("enter", question.yes.clone())
+        }
+    };
+    let no = if question.typed.is_some() { "esc" } else { "n esc" };
+    Question { title: question.title.clone(), words, choices: vec![yes, (no, "leave everything as it is".to_owned())] }
+}
+
+fn choices(list: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    list.iter().map(|(keys, words)| (*keys, (*words).to_owned())).collect()
 }

@@ -20,7 +20,8 @@ use super::super::theme::Tone;
 
 const WIDTH: usize = 68;
 const KEYS: usize = 14;
-const CONTEXTS: [Context; 4] = [Context::Repository, Context::Move, Context::Panes, Context::Always];
+const CONTEXTS: [&[Context]; 5] =
+    [&[Context::Repository], &[Context::Row], &[Context::Move], &[Context::Panes], &[Context::Screen, Context::Always]];
 
 /// Draws the help from its line `scroll` on.
 pub fn draw(state: &State, screen: Rect, scroll: usize, buffer: &mut Buffer) {
@@ -49,18 +50,19 @@ fn area(state: &State, screen: Rect) -> Rect {
 fn lines(state: &State, room: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
     let mut lines = Vec::new();
-    for (at, context) in CONTEXTS.into_iter().enumerate() {
+    for (at, contexts) in CONTEXTS.into_iter().enumerate() {
         if at > 0 {
             lines.push(Line::default());
         }
-        lines.push(paint::line(theme, [piece(context.title(), Tone::Strong)]));
-        for binding in KEYMAP.iter().filter(|binding| binding.context == context) {
-            let keys = binding.keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ");
+        lines.push(paint::line(theme, [piece(contexts[0].title(), Tone::Strong)]));
+        for binding in KEYMAP.iter().filter(|binding| contexts.contains(&binding.context)) {
+            let keys = state.keys.of(binding).iter().map(Key::to_string).collect::<Vec<_>>().join(" ");
             let (words, tone) = match (binding.enabled)(state) {
                 Ok(()) | Err("") => (binding.words.to_owned(), Tone::Plain),
-                Err(reason) => (format!("{} ({reason})", binding.short), Tone::Dim),
+                Err(reason) => (format!("{} ({reason})", binding.name.replace('-', " ")), Tone::Dim),
             };
             let words = fit(&words, room.saturating_sub(KEYS + 3), theme.signs.cut);
+            let keys = if keys.is_empty() { ":".to_owned() } else { keys };
             let keys = format!("  {} ", left(&keys, KEYS, theme.signs.cut));
             lines.push(paint::line(theme, [piece(keys, Tone::Accent), piece(words, tone)]));
         }

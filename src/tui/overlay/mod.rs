@@ -2,6 +2,8 @@
 
 pub mod confirm;
 pub mod help;
+pub mod messages;
+pub mod palette;
 
 use ratatui::layout::Rect;
 

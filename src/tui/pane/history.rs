@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 
 use super::super::layout::{below_rule, first_row};
 use super::super::paint::{self, piece};
-use super::super::state::{Focus, State};
+use super::super::state::{Focus, Place, State, Tab};
 use super::super::table::{Align, Cell, Column, Table};
 use super::super::text::{short_count, short_took, unsigned};
 use super::super::theme::Tone;
@@ -35,18 +35,43 @@ const COLUMNS: &[Column] = &[
     column("took", Align::Right, 6, 2, 3),
 ];
 
+/// The orders of the table.
+pub const ORDERS: &[&str] = &["newest first", "longest first", "most changes first"];
+
+/// Puts runs into the order that was chosen; they come with the newest first.
+pub fn sort(state: &State, runs: &mut [&Run]) {
+    let changes = |run: &Run| run.tally.added + run.tally.updated + run.tally.removed + run.tally.moved;
+    match state.order(Place::Tab(Tab::History)) {
+        1 => runs.sort_by_key(|run| std::cmp::Reverse(run.duration_ms)),
+        2 => runs.sort_by_key(|run| std::cmp::Reverse(changes(run))),
+        _ => {}
+    }
+}
+
+/// Returns what a filter looks at.
+pub fn text(state: &State, run: &Run) -> String {
+    let (_, word, _) = state.theme.outcome(run.outcome);
+    let day = state.zone.exact(run.started_at);
+    let class = run.error_class.as_deref().unwrap_or_default();
+    format!("{} {} {} {word} {day} {class}", run.number, run.kind.as_str(), run.trigger)
+}
+
 /// Returns the index of the first run in view.
 pub fn first(state: &State, height: usize) -> usize {
-    let runs = state.runs();
+    let runs = state.listed_runs();
     let at = runs.iter().position(|run| Some(run.number) == state.run_at).unwrap_or(0);
     first_row(runs.len(), at, height)
 }
 
 /// Draws the table with its titles.
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
-    let runs = state.runs();
+    let runs = state.listed_runs();
     if runs.is_empty() {
-        let words = if state.rows.is_some() { "  No run yet. s syncs it." } else { "" };
+        let words = match (&state.rows, state.runs().is_empty()) {
+            (None, _) => "",
+            (Some(_), true) => "  No run yet. s syncs it.",
+            (Some(_), false) => "  No run matches the filter. esc clears it.",
+        };
         paint::lines(buffer, area, &[paint::line(&state.theme, [piece(words, Tone::Dim)])], 0);
         return;
     }

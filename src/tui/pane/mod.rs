@@ -7,3 +7,35 @@ pub mod problems;
 pub mod progress;
 pub mod repositories;
 pub mod status;
+
+use super::state::{Place, State, Tab};
+
+/// Tells whether there is a table.
+pub fn has_rows(place: Place) -> bool {
+    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems))
+}
+
+/// Returns the orders that a table has, in words; the first is its own.
+pub fn orders(place: Place) -> &'static [&'static str] {
+    match place {
+        Place::List => repositories::ORDERS,
+        Place::Tab(Tab::History) => history::ORDERS,
+        Place::Tab(_) => &[],
+    }
+}
+
+/// Returns the name or path of the selected row, as it is, not as it is shown.
+pub fn copied(state: &State) -> Option<String> {
+    match state.place() {
+        Place::List => state.name().map(str::to_owned),
+        Place::Tab(Tab::History) => {
+            state.runs().iter().find(|run| Some(run.number) == state.run_at).map(|run| run.run_id.clone())
+        }
+        Place::Tab(Tab::Problems) => {
+            let troubles = state.troubles();
+            let found = troubles.iter().find(|trouble| Some(trouble.key()) == state.trouble_at)?;
+            Some(String::from_utf8_lossy(found.path().as_bytes()).into_owned())
+        }
+        Place::Tab(_) => None,
+    }
+}

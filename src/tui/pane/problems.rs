@@ -40,9 +40,13 @@ const TOLD_ROWS: u16 = 6;
 
 /// Draws the table with its titles, and the selected one below it where there is room.
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
-    let troubles = state.troubles();
+    let troubles = state.listed_troubles();
     if troubles.is_empty() {
-        let words = if state.rows.is_some() { "  Nothing is open." } else { "" };
+        let words = match (&state.rows, state.troubles().is_empty()) {
+            (None, _) => "",
+            (Some(_), true) => "  Nothing is open.",
+            (Some(_), false) => "  Nothing open matches the filter. esc clears it.",
+        };
         paint::lines(buffer, area, &[paint::line(&state.theme, [piece(words, Tone::Dim)])], 0);
         return;
     }

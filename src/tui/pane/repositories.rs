@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 use super::super::layout::{below_rule, first_row};
 use super::super::paint::{self, piece};
-use super::super::state::{Entry, Focus, State};
+use super::super::state::{Entry, Focus, Place, State};
 use super::super::table::{Align, Cell, Column, Table};
 use super::super::text::{short_count, unsigned};
 use super::super::theme::Tone;
@@ -34,6 +34,19 @@ const COLUMNS: &[Column] = &[
     column("open", Align::Left, 13, 3),
 ];
 
+/// The orders of the list.
+pub const ORDERS: &[&str] = &["worst first", "by name", "largest first", "oldest first"];
+
+/// Puts repositories into the order that was chosen; they come with the worst first.
+pub fn sort(state: &State, listed: &mut [&Entry]) {
+    match state.order(Place::List) {
+        1 => listed.sort_by_key(|entry| entry.status.repository.name.to_lowercase()),
+        2 => listed.sort_by_key(|entry| std::cmp::Reverse(entry.status.repository.total_bytes)),
+        3 => listed.sort_by_key(|entry| state.true_as_of(entry)),
+        _ => {}
+    }
+}
+
 const PERCENT: usize = 2;
 
 /// Returns the columns; the one for percents only while something runs.
@@ -48,12 +61,13 @@ fn columns(state: &State) -> Vec<Column> {
 /// Draws the list with its rule and titles.
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let has_focus = state.focus == Focus::List;
-    let entries = state.entries();
+    let entries = state.listed();
     let rows = below_rule(below_rule(area));
     let at = entries.iter().position(|entry| Some(entry.status.repository.id) == state.selected).unwrap_or(0);
     let first = first_row(entries.len(), at, usize::from(rows.height));
     let shown = &entries[first.min(entries.len())..];
-    let aside = super::super::view::window(state, first, usize::from(rows.height), entries.len());
+    let window = super::super::view::window(state, first, usize::from(rows.height), entries.len());
+    let aside = super::super::view::aside(state, Place::List, &window);
     let title = vec![piece(" 0 Repositories ", if has_focus { Tone::Accent } else { Tone::Plain })];
     paint::rule(buffer, &state.theme, Rect { height: area.height.min(1), ..area }, has_focus, title, &aside);
     let table = Table::new(&columns(state), usize::from(area.width.saturating_sub(1)));
