@@ -145,6 +145,12 @@ fn outcome_of(run: &Run) -> String {
     }
 }
 
+/// Returns the id of the verify that a run goes on with.
+fn continued(run: &Run) -> Option<String> {
+    let metadata: serde_json::Value = serde_json::from_str(run.metadata.as_deref()?).ok()?;
+    metadata["continues"].as_str().map(str::to_owned)
+}
+
 fn one(context: &mut Context, reader: &Reader, run: &Run, with_log: bool) -> Result<()> {
     let log = reader.run_log(run.number)?;
     if context.out.json {
@@ -180,9 +186,15 @@ fn one(context: &mut Context, reader: &Reader, run: &Run, with_log: bool) -> Res
         let before = reader.run(id).map_or_else(|_| id.clone(), |before| before.number.to_string());
         lines.push(("tries again", format!("run {before}")));
     }
+    if let Some(id) = continued(run) {
+        let before = reader.run(&id).map_or_else(|_| id.clone(), |before| before.number.to_string());
+        lines.push(("goes on", format!("where run {before} gave way")));
+    }
     if let Some(message) = &run.error_message {
         let class = run.error_class.as_deref().map(|class| format!(" ({class})")).unwrap_or_default();
-        lines.push(("error", format!("{message}{class}")));
+        // A run that was held or gave way says so, and is no error.
+        let label = if run.error_class.is_some() { "error" } else { "message" };
+        lines.push((label, format!("{message}{class}")));
     }
     for (label, value) in lines {
         context.out.line(&format!("{label:<12} {}", crate::domain::show::show_message(&value)))?;

@@ -52,7 +52,7 @@ pub enum ReadError {
 pub trait Watch {
     /// Is told of bytes as they are read; `false` stops the reading.
     fn bytes_read(&mut self, bytes: u64) -> bool;
-    /// Is given a point to go on from, in files over [`CHECKPOINT_BYTES`].
+    /// Is given a point to go on from, in files over [`CHECKPOINT_BYTES`]; also when it has stopped the reading.
     fn checkpoint(&mut self, point: ResumePoint);
     /// Is asked before another try; `false` stops.
     fn may_retry(&mut self) -> bool;
@@ -141,7 +141,11 @@ impl FileReader {
             };
             hasher.update(&self.buffer[..read]);
             offset += read as u64;
+            let reached = |hasher| ResumePoint { stamp: *before, offset_bytes: offset, state: save(hasher) };
             if !watch.bytes_read(read as u64) {
+                if size > CHECKPOINT_BYTES {
+                    watch.checkpoint(reached(&hasher));
+                }
                 return Err(ReadError::Cancelled);
             }
             // A file that grows without pause is not followed; and a small one needs no second call to find its end.
@@ -150,7 +154,7 @@ impl FileReader {
             }
             if size > CHECKPOINT_BYTES && offset >= next_checkpoint {
                 next_checkpoint = offset + CHECKPOINT_EVERY_BYTES;
-                watch.checkpoint(ResumePoint { stamp: *before, offset_bytes: offset, state: save(&hasher) });
+                watch.checkpoint(reached(&hasher));
             }
         }
         Ok((hasher.finalize().into(), offset))
@@ -200,6 +204,7 @@ mod tests {
     struct Notes {
         bytes: u64,
         stop_after: Option<u64>,
+        points: Vec<ResumePoint>,
     }
 
     impl Watch for Notes {
@@ -207,7 +212,9 @@ mod tests {
             self.bytes += bytes;
             self.stop_after.is_none_or(|limit| self.bytes < limit)
         }
-        fn checkpoint(&mut self, _: ResumePoint) {}
+        fn checkpoint(&mut self, point: ResumePoint) {
+            self.points.push(point);
+        }
         fn may_retry(&mut self) -> bool {
             true
         }
@@ -281,6 +288,20 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let fifo = reader.hash(&directory, b"f", &stamp, false, None, &mut Notes::default());
         assert_eq!(fifo, Err(ReadError::Vanished));
+    }
+
+    #[test]
+    fn a_huge_file_gives_its_point_when_it_is_stopped_and_a_small_one_starts_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("f");
+        for (size_bytes, expected) in [(CHECKPOINT_BYTES + 1, Some(READ_BYTES as u64)), (CHECKPOINT_BYTES, None)] {
+            fs::File::create(&path).unwrap().set_len(size_bytes).unwrap();
+            let (directory, stamp) = stamp_of_file(&path);
+            let mut notes = Notes { stop_after: Some(1), ..Notes::default() };
+            let cut = FileReader::default().hash(&directory, b"f", &stamp, false, None, &mut notes);
+            assert_eq!(cut, Err(ReadError::Cancelled));
+            assert_eq!(notes.points.first().map(|point| point.offset_bytes), expected);
+        }
     }
 
     #[test]

@@ -76,8 +76,8 @@ pub fn daily(at: NaiveTime, last: Option<Now>, now: Now) -> Result<(), Timestamp
 
 /// Into how many parts a round of verifying is cut.
 const VERIFY_PARTS: u32 = 30;
-/// A part reads more than its share, so that a missed one does not break the promise.
-const VERIFY_SURPLUS_PERCENT: u64 = 15;
+/// A round ends so many parts before the promise is due: room for late runs, for long ones and for the rest of a part.
+const VERIFY_PARTS_TO_SPARE: u32 = 4;
 /// Less is not worth a run.
 const VERIFY_LEAST_BYTES: u64 = 64 << 20;
 
@@ -86,10 +86,15 @@ pub fn verify_interval(every: Duration) -> Duration {
     (every / VERIFY_PARTS).max(Duration::from_secs(60)).min(every)
 }
 
-/// Returns how many bytes one part reads of a repository of `total_bytes`.
-pub fn verify_share(total_bytes: u64) -> u64 {
-    let share = total_bytes / u64::from(VERIFY_PARTS);
-    (share + share * VERIFY_SURPLUS_PERCENT / 100).max(VERIFY_LEAST_BYTES)
+/// Returns how many bytes a part reads of a repository of `total_bytes`, so long after the part before it began.
+///
+/// What has become due since then, and not a fixed part: runs come late, after a long one or a night without power.
+pub fn verify_share(total_bytes: u64, every: Duration, since_last: Duration) -> u64 {
+    let beat = verify_interval(every);
+    let round = every.saturating_sub(beat * VERIFY_PARTS_TO_SPARE).max(beat);
+    let due = since_last.clamp(beat, round);
+    let share = (u128::from(total_bytes) * due.as_millis()).div_ceil(round.as_millis().max(1));
+    u64::try_from(share).unwrap_or(u64::MAX).max(VERIFY_LEAST_BYTES)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -148,7 +153,50 @@ mod tests {
         let month = Duration::from_secs(30 * 86_400);
         assert_eq!(verify_interval(month), Duration::from_secs(86_400));
         assert_eq!(verify_interval(Duration::from_secs(10)), Duration::from_secs(10));
-        assert!(verify_share(1 << 40) * 28 > 1 << 40);
-        assert_eq!(verify_share(5), VERIFY_LEAST_BYTES);
+        let share = |total_bytes, days: u64| verify_share(total_bytes, month, Duration::from_secs(days * 86_400));
+        assert_eq!(share(26 << 30, 1), 1 << 30);
+        assert_eq!(share(26 << 30, 0), 1 << 30, "the first, or one right behind another");
+        assert_eq!((share(26 << 30, 3), share(26 << 30, 300)), (3 << 30, 26 << 30), "what was missed is made up");
+        assert_eq!(share(5, 1), VERIFY_LEAST_BYTES);
+    }
+
+    /// Returns the longest time that a file of many is not read, when each run takes so long, in percent of `every`.
+    ///
+    /// From the start of one run, when it may have been read first, to the end of another, when it may be read last.
+    fn longest_unread(every: Duration, takes: Duration, spreads: [u16; 2]) -> u64 {
+        const FILES: usize = 1 << 14;
+        let total_bytes = (FILES as u64) << 26;
+        let (beat, takes_ms) = (verify_interval(every), millis(takes));
+        let (mut read_at, mut next, mut longest) = (vec![0; FILES], 0, 0);
+        let (mut now_ms, mut last) = (millis(beat), None);
+        for spread in spreads.into_iter().cycle().take(150) {
+            let since_last = Duration::from_millis(last.map_or(0, |last| now_ms - last));
+            let ended_ms = now_ms + takes_ms;
+            for _ in 0..verify_share(total_bytes, every, since_last).div_ceil(1 << 26) {
+                longest = longest.max(ended_ms - read_at[next]);
+                read_at[next] = now_ms;
+                next = (next + 1) % FILES;
+            }
+            last = Some(now_ms);
+            now_ms = next_due(beat, now_ms, at(ended_ms, 0), spread);
+        }
+        longest * 100 / millis(every)
+    }
+
+    #[test]
+    fn every_file_is_read_again_within_verify_every() {
+        const MINUTE: u64 = 60;
+        for every_s in [10 * MINUTE, 30 * MINUTE, 1_440 * MINUTE, 7 * 1_440 * MINUTE, 43_200 * MINUTE, 129_600 * MINUTE]
+        {
+            let every = Duration::from_secs(every_s);
+            let beat = verify_interval(every);
+            for spreads in [[0, 0], [u16::MAX, u16::MAX], [0, u16::MAX]] {
+                // Up to one and a half beats, as an hour is of the 48 minutes of a day.
+                for takes in [beat / 10, beat, beat * 3 / 2] {
+                    let longest = longest_unread(every, takes, spreads);
+                    assert!((50..=100).contains(&longest), "{every:?}, runs of {takes:?}, {spreads:?}: {longest} %");
+                }
+            }
+        }
     }
 }

@@ -234,6 +234,7 @@ impl Desk {
             workers: if config.sync.workers == 0 { cores } else { config.sync.workers },
             attempt: request.attempt,
             retry_of: request.retry_of.clone(),
+            continues: request.continues.clone(),
             // Who waits for an answer waits for the run, too; the engine's own requests get theirs after this.
             manners: Manners::Busy,
             disk: rotating_disk(Path::new(OsStr::from_bytes(&repository.path))),

@@ -110,6 +110,17 @@ pub struct SyncRequest {
     /// From 1; a retry has a higher one, and names the run that it tries again.
     pub attempt: i64,
     pub retry_of: Option<String>,
+    /// For `verify`: what it goes on with. Only the engine itself asks for that.
+    pub continues: Option<Continued>,
+}
+
+/// A verify that gave way, for the run that goes on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Continued {
+    pub run_id: String,
+    pub number: i64,
+    /// When the first of them began: directories that were verified since then are done.
+    pub since: Timestamp,
 }
 
 impl SyncRequest {
@@ -130,6 +141,7 @@ impl SyncRequest {
             expected: None,
             attempt: 1,
             retry_of: None,
+            continues: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 /// Why a job is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// A verify lets another run of its repository go first, between two files.
+    /// A verify lets another run of its repository go first, between two files or inside one that it can go on with.
     GiveWay,
     Cancelled,
     /// Nothing moved for too long.

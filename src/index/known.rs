@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::apply::RunContext;
 use super::{Reader, Result};
+use crate::domain::moment::Timestamp;
 use crate::domain::record::{Flags, Record, Sha256, Stamp};
 use crate::domain::repository::RepositoryId;
 
@@ -204,15 +205,32 @@ impl Reader {
         Ok(statement.query_map([repository.0], directory)?.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Returns the row numbers of all directories of a repository; for a verify, the longest unread first.
+    /// Returns the row numbers of all directories of a repository.
     ///
     /// # Errors
     /// Those of SQLite.
-    pub fn directory_ids(&self, repository: RepositoryId, longest_unread_first: bool) -> Result<Vec<i64>> {
-        let order = if longest_unread_first { "coalesce(verified_ms, 0), path" } else { "id" };
-        let sql = format!("SELECT id FROM directories WHERE repository_id = ?1 ORDER BY {order}");
-        let mut statement = self.connection.prepare(&sql)?;
+    pub fn directory_ids(&self, repository: RepositoryId) -> Result<Vec<i64>> {
+        let mut statement =
+            self.connection.prepare("SELECT id FROM directories WHERE repository_id = ?1 ORDER BY id")?;
         Ok(statement.query_map([repository.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Returns the row numbers of the directories that were not verified since a moment, the longest unread first.
+    ///
+    /// One that was never verified was read when its files were found: where much is new every day, the old would
+    /// otherwise never have their turn.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn directories_to_verify(&self, repository: RepositoryId, since: Option<Timestamp>) -> Result<Vec<i64>> {
+        let mut statement = self.connection.prepare(
+            "SELECT id FROM directories d WHERE repository_id = ?1 AND (verified_ms IS NULL OR verified_ms < ?2)
+             ORDER BY coalesce(verified_ms, (SELECT min(created_ms + hashed_after_created_ms) FROM files f
+                                             WHERE f.directory_id = d.id), 0), path",
+        )?;
+        let before_ms = since.map_or(i64::MAX, |since| since.0);
+        let ids = statement.query_map([repository.0, before_ms], |row| row.get(0))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Returns where files with these inodes are recorded, as (directory, name): one pass over all records, as there is
@@ -342,4 +360,28 @@ pub(super) fn mark_unseen(db: &Connection, run: &RunContext, path: &[u8], since_
     )?
     .execute(params![run.repository.0, path, since_ms, from, to])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::repository::Settings;
+    use crate::index::Writer;
+
+    #[test]
+    fn a_verify_begins_with_what_was_not_read_for_the_longest_time_and_a_new_directory_was_read_when_it_came() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("index.db");
+        let writer = Writer::open(&path, 10).unwrap();
+        let repository = writer.add_repository("a", b"/a", &Settings::default(), 0).unwrap();
+        let rows = "INSERT INTO directories (id, repository_id, parent_id, path, verified_ms, generation, scanned_ms)
+                    VALUES (1, 1, 0, x'', 500, 1, 0), (2, 1, 1, x'61', NULL, 1, 0), (3, 1, 1, x'62', 300, 1, 0),
+                           (4, 1, 1, x'63', NULL, 1, 0);
+                    INSERT INTO files VALUES (2, x'61', 1, 0, 0, 0, 1, NULL, 0, 1, 390, 0, 10),
+                                             (2, x'62', 1, 0, 0, 0, 2, NULL, 0, 1, 900, 0, 10)";
+        writer.call(move |db| db.write(|db| Ok(db.execute_batch(rows)?))).unwrap();
+        let reader = Reader::open(&path).unwrap().unwrap();
+        assert_eq!(reader.directories_to_verify(repository, None).unwrap(), [4, 3, 2, 1]);
+        assert_eq!(reader.directories_to_verify(repository, Some(Timestamp(500))).unwrap(), [4, 3, 2]);
+    }
 }

@@ -156,3 +156,26 @@ fn the_units_are_in_order_and_keep_their_sandbox() {
         assert_eq!(judged.code, 0, "{}\n{}", judged.out, judged.err);
     }
 }
+
+#[test]
+fn a_verify_gives_way_inside_a_huge_file_and_the_run_that_goes_on_reads_only_the_rest() {
+    const HUGE_BYTES: u64 = 3 << 30;
+    let world = World::empty();
+    File::create(world.path("huge")).unwrap().set_len(HUGE_BYTES).unwrap();
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
+    let daemon = Daemon::ready(&world);
+    world.ok(&["sync", "--kind", "verify", "--no-wait"]);
+    world.ok(&["sync"]);
+    world.wait_for_sql("SELECT count(*) FROM runs WHERE kind = 'verify' AND outcome = 'completed'", "2");
+    let read = world.sqlite("SELECT sum(bytes_hashed) FROM runs WHERE kind = 'verify'");
+    assert_eq!(read, HUGE_BYTES.to_string());
+    let number = |which: &str| world.sqlite(&format!("SELECT {which}(number) FROM runs WHERE kind = 'verify'"));
+    let (first, second) = (number("min"), number("max"));
+    let of_first = world.ok(&["history", &first, "--log"]).out;
+    for expected in ["gave way to another run".to_owned(), format!("run {second} goes on with it")] {
+        assert!(of_first.contains(&expected), "{expected}: {of_first}");
+    }
+    let of_second = world.ok(&["history", &second]).out;
+    assert!(of_second.contains(&format!("where run {first} gave way")), "{of_second}");
+    assert_eq!(daemon.end(Signal::TERM).0, Some(0));
+}

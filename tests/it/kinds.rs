@@ -126,6 +126,27 @@ fn a_verify_reads_everything_and_a_budgeted_one_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_verify_that_runs_out_of_time_in_a_huge_file_goes_on_in_it_and_counts_what_it_read() {
+    let world = World::empty();
+    let size_bytes: u64 = (1 << 30) + (300 << 20);
+    fs::File::create(world.path("huge")).unwrap().set_len(size_bytes).unwrap();
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
+    let (mut read, mut runs) = (0, 0);
+    while read < size_bytes {
+        let run = world.sync(&["--kind", "verify", "--max-time", "300ms"]);
+        assert_eq!((&run["outcome"], &run["problems"]), (&json!("completed"), &json!(0)), "{run}");
+        read += run["bytes_hashed"].as_u64().unwrap();
+        runs += 1;
+        let is_done = world.sqlite("SELECT count(*) FROM directories WHERE verified_ms IS NOT NULL") == "1";
+        assert_eq!(is_done, read == size_bytes, "{read} of {size_bytes}: {run}");
+    }
+    // No machine hashes 4 GB in a second.
+    assert!(read == size_bytes && runs > 1, "{read} bytes in {runs} runs");
+    assert_eq!(world.sqlite("SELECT count(*) FROM hash_states"), "0");
+    world.assert_in_step();
+}
+
+#[test]
 fn a_cleanup_only_drops_records_whose_file_is_gone() {
     let world = World::with(&["gone", "edited=old", "stay"]);
     fs::remove_file(world.path("gone")).unwrap();

@@ -69,7 +69,7 @@ impl Worker {
                 self.sink.problem(join(&arrival.directory, &arrival.name), class, message);
                 self.sink.push(Op::Trouble { directory_id: arrival.directory_id });
             }
-            Reading::Stamp(_) | Reading::Vanished | Reading::Cancelled => {}
+            Reading::Stamp(_) | Reading::Vanished | Reading::Cancelled | Reading::CutOff => {}
         }
         Ok(())
     }

@@ -25,12 +25,18 @@ const SHOWN_FROM_BYTES: i64 = 64 << 20;
 /// Watches a reading: counts it, stops it, and keeps the points from which a large one can go on.
 struct Watching<'a> {
     shared: &'a Arc<Shared>,
+    /// It can go on later from where it is: a verify that must end need not read it to its end.
+    can_go_on: bool,
+    /// Read by this run, and not by the one that it goes on from.
+    bytes: u64,
 }
 
 impl Watch for Watching<'_> {
     fn bytes_read(&mut self, bytes: u64) -> bool {
+        self.bytes += bytes;
         self.shared.context.progress.bytes.fetch_add(bytes, Relaxed);
-        !self.shared.is_cancelled() && !self.shared.has_failed()
+        let is_cut_off = self.can_go_on && self.shared.must_end_verify();
+        !self.shared.is_cancelled() && !self.shared.has_failed() && !is_cut_off
     }
 
     fn checkpoint(&mut self, point: ResumePoint) {
@@ -64,6 +70,8 @@ pub(super) enum Reading {
     },
     Vanished,
     Cancelled,
+    /// A verify must end, and goes on inside this file another time.
+    CutOff,
     Problem(Class, String),
 }
 
@@ -77,20 +85,23 @@ impl Worker {
                 break;
             }
             if !self.shared.take_from_budget(file.stamp.size_bytes) {
-                let before = opened.verify_after().map(<[u8]>::to_vec);
-                opened.troubled.store(true, Relaxed);
-                *opened.cut_off_after.lock().expect("no one panics while holding this lock") =
-                    Some(last_read.take().or(before).unwrap_or_default());
+                opened.cut_off(last_read.take());
+                break;
+            }
+            let reading = self.read_one(opened, &file)?;
+            if matches!(reading, Reading::CutOff) {
+                opened.cut_off(last_read.take());
                 break;
             }
             let name = self.shared.has_budget().then(|| file.name.clone());
-            self.read_one(opened, file)?;
+            self.write_one(opened, file, reading)?;
             last_read = name.or(last_read);
         }
         self.finish_part(opened)
     }
 
-    fn read_one(&mut self, opened: &Opened, file: ToRead) -> Result<()> {
+    /// Reads one of a directory's files, unless it was read under another name.
+    fn read_one(&mut self, opened: &Opened, file: &ToRead) -> Result<Reading> {
         let known = if file.is_linked { self.shared.linked.find(&file.stamp) } else { None };
         // A small file is gone before anyone has read its name; a large one is what is waited for.
         if file.stamp.size_bytes > SHOWN_FROM_BYTES {
@@ -103,6 +114,11 @@ impl Worker {
         if let (true, Reading::Content { hashed, started_ns }) = (file.is_linked, &reading) {
             self.shared.linked.keep(hashed, *started_ns);
         }
+        Ok(reading)
+    }
+
+    /// Writes down what reading a file came to.
+    fn write_one(&mut self, opened: &Opened, file: ToRead, reading: Reading) -> Result<()> {
         let (stamp, content, started_ns) = match reading {
             Reading::Stamp(stamp) => (stamp, None, None),
             Reading::Content { hashed, started_ns } => (hashed.stamp, Some(hashed.sha256), Some(started_ns)),
@@ -111,7 +127,7 @@ impl Worker {
                 opened.troubled.store(true, Relaxed);
                 return Ok(());
             }
-            Reading::Cancelled => {
+            Reading::Cancelled | Reading::CutOff => {
                 opened.incomplete.store(true, Relaxed);
                 return Ok(());
             }
@@ -166,16 +182,20 @@ impl Worker {
             false => None,
         };
         let resume = resume.map(|(offset_bytes, state)| ResumePoint { stamp: *stamp, offset_bytes, state });
+        if let Some(point) = &resume {
+            self.shared.give_back_to_budget(point.offset_bytes);
+        }
         let started_ns = clock::wall_ns();
         let from_disk = self.shared.is_verify();
-        let mut watching = Watching { shared: &self.shared };
-        Ok(match self.file_reader.hash(directory, name, stamp, from_disk, resume, &mut watching) {
-            Ok(hashed) => {
-                self.sink.tally.bytes_hashed += hashed.stamp.size_bytes;
-                Reading::Content { hashed, started_ns }
-            }
+        let can_go_on = stamp.size_bytes as u64 > CHECKPOINT_BYTES;
+        let mut watching = Watching { shared: &self.shared, can_go_on, bytes: 0 };
+        let result = self.file_reader.hash(directory, name, stamp, from_disk, resume, &mut watching);
+        self.sink.tally.bytes_hashed += watching.bytes as i64;
+        Ok(match result {
+            Ok(hashed) => Reading::Content { hashed, started_ns },
             Err(ReadError::Vanished) => Reading::Vanished,
-            Err(ReadError::Cancelled) => Reading::Cancelled,
+            Err(ReadError::Cancelled) if self.shared.is_cancelled() || self.shared.has_failed() => Reading::Cancelled,
+            Err(ReadError::Cancelled) => Reading::CutOff,
             Err(ReadError::Unstable) => {
                 Reading::Problem(Class::Unstable, "it changed each time it was read".to_owned())
             }
@@ -283,7 +303,8 @@ impl Worker {
         damaged: Option<Sha256>,
         judgement: Judgement,
     ) -> Result<()> {
-        let mut watching = Watching { shared: &self.shared };
+        // To its end, or else the damage of a huge file might never be told.
+        let mut watching = Watching { shared: &self.shared, can_go_on: false, bytes: 0 };
         let again = self.file_reader.hash(&opened.directory, &file.name, &stamp, true, None, &mut watching);
         match again {
             Err(ReadError::Cancelled) => {

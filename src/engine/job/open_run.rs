@@ -7,7 +7,7 @@ use crate::domain::report::{Run, StoredChange};
 use crate::domain::run::{Outcome, Tally, Trigger};
 use crate::domain::show::show;
 use crate::engine::clock::{self, Stopwatch};
-use crate::engine::protocol::PLAN_CHANGES;
+use crate::engine::protocol::{Continued, PLAN_CHANGES};
 use crate::engine::resources::Resources;
 use crate::index::{CloseRun, NewRun, Result, RunContext, Writer};
 
@@ -50,7 +50,7 @@ pub(super) struct OpenRun {
     pub started_at: Timestamp,
     stopwatch: Stopwatch,
     before: Resources,
-    note: Option<String>,
+    attached: Attached,
     is_plan: bool,
     is_closed: bool,
 }
@@ -59,6 +59,7 @@ impl OpenRun {
     /// Writes down that a run begins.
     pub fn open(spec: &JobSpec, context: &JobContext) -> Result<OpenRun> {
         let started_at = clock::wall();
+        let attached = Attached::to(spec);
         let triggers: Vec<&str> = spec.triggers.iter().copied().map(Trigger::as_str).collect();
         let run = context.writer.open_run(NewRun {
             run_id: spec.run_id.clone(),
@@ -68,19 +69,22 @@ impl OpenRun {
             trigger: triggers.join(" "),
             started_ms: started_at.0,
             instance: context.instance.clone(),
-            metadata: spec.note.as_ref().map(|note| serde_json::json!({ "note": note }).to_string()),
+            metadata: attached.at_start(),
             attempt: spec.attempt,
             retry_of: spec.retry_of.clone(),
             is_plan: spec.plan,
             first_line: first_line(spec),
         })?;
+        if let Some(before) = &spec.continues {
+            note_sequel(&context.writer, &run, before);
+        }
         Ok(OpenRun {
             writer: context.writer.clone(),
             context: run,
             started_at,
             stopwatch: Stopwatch::start(),
             before: Resources::now(),
-            note: spec.note.clone(),
+            attached,
             is_plan: spec.plan,
             is_closed: false,
         })
@@ -135,13 +139,49 @@ impl OpenRun {
 
     fn metadata(&self) -> String {
         let now = Resources::now();
-        serde_json::json!({
-            "note": self.note,
+        let used = serde_json::json!({
+            "note": self.attached.note,
             "cpu_ms": now.cpu_ms.saturating_sub(self.before.cpu_ms),
             "peak_memory_bytes": now.peak_memory_bytes,
             "written_bytes": now.written_bytes.saturating_sub(self.before.written_bytes),
-        })
-        .to_string()
+        });
+        self.attached.with_link(used).to_string()
+    }
+}
+
+/// What is written beside a run from its start on.
+#[derive(Clone, Debug)]
+struct Attached {
+    note: Option<String>,
+    /// Id of the verify that this one goes on with.
+    continues: Option<String>,
+}
+
+impl Attached {
+    fn to(spec: &JobSpec) -> Attached {
+        let continues = spec.continues.as_ref().map(|before| before.run_id.clone());
+        Attached { note: spec.note.clone(), continues }
+    }
+
+    fn at_start(&self) -> Option<String> {
+        let is_empty = self.note.is_none() && self.continues.is_none();
+        (!is_empty).then(|| self.with_link(serde_json::json!({ "note": self.note })).to_string())
+    }
+
+    fn with_link(&self, mut metadata: serde_json::Value) -> serde_json::Value {
+        if let Some(run_id) = &self.continues {
+            metadata["continues"] = run_id.as_str().into();
+        }
+        metadata
+    }
+}
+
+/// Tells the log of the run that gave way which one goes on with it. That run may be too old to be kept.
+fn note_sequel(writer: &Writer, run: &RunContext, before: &Continued) {
+    let theirs = RunContext { number: before.number, ..run.clone() };
+    let written = writer.log(&theirs, clock::wall().0, format!("run {} goes on with it", run.number));
+    if let Err(error) = written {
+        tracing::warn!(%error, "a log line could not be written");
     }
 }
 
@@ -164,5 +204,7 @@ impl Drop for OpenRun {
 
 fn first_line(spec: &JobSpec) -> String {
     let first = if spec.repository.seen_generation == 0 { ", the first: everything is read" } else { "" };
-    format!("{} sync of {}{first}", spec.kind.as_str(), show(&spec.repository.path))
+    let before =
+        spec.continues.as_ref().map_or(String::new(), |run| format!(", going on where run {} gave way", run.number));
+    format!("{} sync of {}{first}{before}", spec.kind.as_str(), show(&spec.repository.path))
 }

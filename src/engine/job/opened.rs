@@ -57,9 +57,12 @@ impl Opened {
         }
     }
 
-    /// Returns the name after which a verify goes on in this directory.
-    pub fn verify_after(&self) -> Option<&[u8]> {
-        self.known.as_ref().and_then(|known| known.verify_after.as_deref())
+    /// Notes that a verify stopped here, after this name or where it began: the next one goes on behind it.
+    pub fn cut_off(&self, last_read: Option<Vec<u8>>) {
+        let before = || self.known.as_ref().and_then(|known| known.verify_after.clone());
+        self.troubled.store(true, Relaxed);
+        *self.cut_off_after.lock().expect("no one panics while holding this lock") =
+            Some(last_read.or_else(before).unwrap_or_default());
     }
 }
 

@@ -26,6 +26,9 @@ use crate::engine::protocol::Expected;
 use crate::engine::stop::Why;
 use crate::index::{HoldResult, IndexError, Reader, Result};
 
+/// What is said of a verify that stopped for another run, whoever reads the rest.
+const GAVE_WAY: &str = "gave way to another run; what is left is read by the next verify";
+
 /// A job that has ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -202,7 +205,7 @@ fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
         }
     }
     if shared.gives_way() {
-        shared.log("gave way to another run; goes on behind it".to_owned());
+        shared.log(GAVE_WAY.to_owned());
     } else if shared.is_verify() && shared.is_budget_used_up() {
         shared.log("the budget is used up; the next verify goes on from here".to_owned());
     }
@@ -213,7 +216,7 @@ fn conclude(shared: &Shared, settled: Settled) -> Result<Ending> {
     let ending = |outcome| Ending {
         outcome,
         class: None,
-        message: None,
+        message: shared.gives_way().then(|| GAVE_WAY.to_owned()),
         vouches_from_ms: reaches_all.then_some(shared.started_ms),
     };
     if held.undecided > 0 {

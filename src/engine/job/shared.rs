@@ -22,7 +22,7 @@ use crate::domain::path::RelPath;
 use crate::domain::report::Repository;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::progress::Progress;
-use crate::engine::protocol::Expected;
+use crate::engine::protocol::{Continued, Expected};
 use crate::engine::stop::{Stop, Why};
 use crate::index::{IndexError, KnownDirectory, OpenProblems, RunContext, Writer};
 
@@ -50,6 +50,7 @@ pub struct JobSpec {
     /// From 1; a retry has a higher one, and names the run that it tries again.
     pub attempt: i64,
     pub retry_of: Option<String>,
+    pub continues: Option<Continued>,
     pub manners: Manners,
     /// The rotating disk that it reads from, if it is one: such a disk serves one run at a time.
     pub disk: Option<u64>,
@@ -203,7 +204,18 @@ impl Shared {
     pub fn is_budget_used_up(&self) -> bool {
         self.gives_way()
             || self.spec.max_bytes.is_some_and(|most| self.verified_bytes.load(Relaxed) >= most)
-            || self.spec.max_time.is_some_and(|most| self.context.progress.elapsed_ms() >= most.as_millis() as u64)
+            || self.is_out_of_time()
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        self.spec.max_time.is_some_and(|most| self.context.progress.elapsed_ms() >= most.as_millis() as u64)
+    }
+
+    /// Tells whether a verify does not even wait for the end of a huge file, which it can go on with later.
+    ///
+    /// Not for its bytes: those of a file are taken from the budget before it is read.
+    pub fn must_end_verify(&self) -> bool {
+        self.is_verify() && !self.is_settling.load(Relaxed) && (self.gives_way() || self.is_out_of_time())
     }
 
     /// Takes a file of this size from a verify's budget before it is read; `false` when the budget is used up. What is
@@ -214,6 +226,13 @@ impl Shared {
         }
         let most = self.spec.max_bytes.unwrap_or(u64::MAX);
         self.verified_bytes.fetch_add(size_bytes.unsigned_abs(), Relaxed) < most
+    }
+
+    /// Gives back what an earlier run has read of a file.
+    pub fn give_back_to_budget(&self, bytes: u64) {
+        let without = |taken: u64| Some(taken.saturating_sub(bytes));
+        // It always gives a number: nothing can fail.
+        let _taken = self.verified_bytes.fetch_update(Relaxed, Relaxed, without);
     }
 
     /// Takes a directory that was found at another place, unless its row belongs to a directory that stands where the

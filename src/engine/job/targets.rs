@@ -38,7 +38,14 @@ pub(super) fn first_work(shared: &Arc<Shared>, reader: &Reader) -> Result<(Vec<W
 pub(super) fn known_directories(shared: &Arc<Shared>, longest_unread_first: bool, scope: Scope) -> Result<Source> {
     let reader =
         Reader::open(&shared.context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
-    let mut ids = reader.directory_ids(shared.run.repository, longest_unread_first)?.into_iter();
+    let ids = match longest_unread_first {
+        true => {
+            let since = shared.spec.continues.as_ref().map(|before| before.since);
+            reader.directories_to_verify(shared.run.repository, since)?
+        }
+        false => reader.directory_ids(shared.run.repository)?,
+    };
+    let mut ids = ids.into_iter();
     Ok(Box::new(move || {
         let mut work = Vec::new();
         for id in ids.by_ref().take(DIRECTORIES_AT_ONCE) {

@@ -7,7 +7,7 @@ use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::domain::schedule::Now;
 use crate::engine::job::{Finished, JobSpec, Manners};
-use crate::engine::protocol::{Answer, Event, Plan, QueuedRun, Refusal};
+use crate::engine::protocol::{Answer, Continued, Event, Plan, QueuedRun, Refusal};
 use crate::engine::state::{Effect, PendingPlan, ReplyId, Running, Serving, State, queued};
 use crate::engine::stop::Why;
 
@@ -116,6 +116,7 @@ fn is_plain(job: &JobSpec) -> bool {
         && job.max_bytes.is_none()
         && job.max_time.is_none()
         && job.note.is_none()
+        && job.continues.is_none()
 }
 
 /// Starts what may run: one run a repository, so many repositories at once, one on a rotating disk. Realtime runs take
@@ -297,6 +298,8 @@ fn go_on_verifying(state: &State, ended: &Running, finished: &Finished, fx: &mut
     let took = std::time::Duration::from_millis(run.duration_ms.unwrap_or(0).unsigned_abs());
     let spec = &ended.spec;
     let mut request = timers::request(repo, Kind::Verify, spec.triggers.first().copied().unwrap_or(Trigger::Schedule));
+    let since = spec.continues.as_ref().map_or(run.started_at, |before| before.since);
+    request.continues = Some(Continued { run_id: run.run_id.clone(), number: run.number, since });
     request.max_bytes = spec.max_bytes.map(|most| most.saturating_sub(run.tally.bytes_hashed.unsigned_abs()));
     request.max_time = spec.max_time.map(|most| most.saturating_sub(took));
     if request.max_bytes != Some(0) && request.max_time != Some(std::time::Duration::ZERO) {

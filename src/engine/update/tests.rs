@@ -55,6 +55,7 @@ fn job(run_id: &str, repository: i64, kind: Kind) -> JobSpec {
         workers: 1,
         attempt: 1,
         retry_of: None,
+        continues: None,
         manners: Manners::Busy,
         disk: None,
     }

@@ -60,14 +60,16 @@ pub(super) fn startup(repo: &Repo) -> Option<SyncRequest> {
 
 /// Returns a request of the engine's own.
 pub(super) fn request(repo: &Repo, kind: Kind, trigger: Trigger) -> SyncRequest {
-    let mut request = SyncRequest::new(vec![repo.name().to_owned()], kind, trigger);
-    if kind == Kind::Verify {
-        let sync = &repo.tracked.config.sync;
-        let share = verify_share(repo.tracked.repository.total_bytes.max(0).unsigned_abs());
-        request.max_bytes = Some(sync.verify_max_bytes.map_or(share, |most| most.min(share)));
-        request.max_time = sync.verify_max_time;
-    }
-    request
+    SyncRequest::new(vec![repo.name().to_owned()], kind, trigger)
+}
+
+/// Returns how much a scheduled verify may read, and for how long: its share of all that is to be read in time.
+fn verify_budget(repo: &Repo, now: Now) -> (Option<u64>, Option<Duration>) {
+    let sync = &repo.tracked.config.sync;
+    let total_bytes = repo.tracked.repository.total_bytes.max(0).unsigned_abs();
+    let since_last = repo.tracked.last_of(Kind::Verify).map_or(0, |last| now.wall.since_ms(last).unsigned_abs());
+    let share = sync.verify_every.map(|every| verify_share(total_bytes, every, Duration::from_millis(since_last)));
+    (share.into_iter().chain(sync.verify_max_bytes).min(), sync.verify_max_time)
 }
 
 /// Asks for what is due.
@@ -133,7 +135,11 @@ fn ask(state: &mut State, id: RepositoryId, kind: Kind, now: Now, fx: &mut Vec<E
     }
     repo.asked.insert(kind);
     state.runs_started += 1;
-    fx.push(Effect::Request(Box::new(request(repo, kind, Trigger::Schedule))));
+    let mut request = request(repo, kind, Trigger::Schedule);
+    if kind == Kind::Verify {
+        (request.max_bytes, request.max_time) = verify_budget(repo, now);
+    }
+    fx.push(Effect::Request(Box::new(request)));
 }
 
 /// Notes that a run begins: its kind, and what it does besides, is not due before its next time.

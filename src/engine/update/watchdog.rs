@@ -98,6 +98,7 @@ pub(super) fn retry(state: &mut State, ended: &Running, run: &Run, now: Now) {
     let Some(wait) = Repo::retry_rules(&repo.tracked.config).wait(class, attempt, spread) else { return };
     let mut request = super::timers::request(repo, ended.kind, Trigger::Retry);
     (request.max_bytes, request.max_time, request.note) = (spec.max_bytes, spec.max_time, spec.note.clone());
+    request.continues = spec.continues.clone();
     request.attempt = spec.attempt + 1;
     request.retry_of = Some(spec.retry_of.clone().unwrap_or_else(|| spec.run_id.clone()));
     state.retries.retain(|known| known.id != ended.repository || known.request.kind != ended.kind);

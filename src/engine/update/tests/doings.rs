@@ -102,6 +102,7 @@ impl World {
             max_time: request.max_time,
             attempt: request.attempt,
             retry_of: request.retry_of.clone(),
+            continues: request.continues.clone(),
             repository: repository.clone(),
             ..job(&format!("run{}", self.next), repository.id.0, request.kind)
         }

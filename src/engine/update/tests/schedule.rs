@@ -1,5 +1,7 @@
 //! The schedule: what comes when, over weeks, jumps of either clock, restarts and changes of the settings.
 
+use std::time::Duration;
+
 use chrono::NaiveTime;
 
 use super::world::{DAY, Fate, HOUR, MINUTE, QUICK, SECOND, settled, world};
@@ -36,7 +38,8 @@ fn in_24_days_just_the_promised_runs_take_place() {
             .sum();
         assert!((22..=26).contains(&verify.len()), "{}", verify.len());
         assert!(share * 30 / 24 >= 1 << 40, "the budgets of 30 days read everything");
-        assert_eq!(world.started.iter().find_map(|(_, spec)| spec.max_bytes), Some(verify_share(1 << 40)));
+        let first_share = verify_share(1 << 40, Duration::from_secs(30 * 86_400), Duration::ZERO);
+        assert_eq!(world.started.iter().find_map(|(_, spec)| spec.max_bytes), Some(first_share));
         let incremental = world.starts(id, Kind::Incremental);
         assert!((6_000..=24 * 288).contains(&incremental.len()), "{}", incremental.len());
         let is_beat = |gap: &&u64| (270 * SECOND..=330 * SECOND).contains(*gap);
@@ -49,6 +52,30 @@ fn in_24_days_just_the_promised_runs_take_place() {
     let by_schedule = world.started.len() as u64 - 3;
     assert_eq!(status.runs_started, by_schedule);
     assert!(status.runs_skipped > 0 && status.runs_skipped < 700, "{}", status.runs_skipped);
+}
+
+#[test]
+fn what_the_scheduler_asks_for_reads_every_byte_again_within_verify_every() {
+    const TOTAL: u64 = 1 << 40;
+    for days in [1, 7, 30, 90] {
+        let mut config = Config::default();
+        (config.sync.full_every, config.sync.incremental_every, config.watch.enabled) = (None, None, false);
+        config.sync.verify_every = Some(Duration::from_secs(days * 86_400));
+        let mut world = settled(1, config);
+        world.tree(1).tracked.repository.total_bytes = TOTAL as i64;
+        world.tell();
+        world.fates.insert((1, Kind::Verify), Fate { takes: 55 * MINUTE, ..QUICK });
+        world.pass(2 * days * DAY + DAY);
+        let parts: Vec<(u64, u64)> =
+            world.started.iter().filter_map(|(at, spec)| spec.max_bytes.map(|bytes| (*at, bytes))).collect();
+        for (first, (began, _)) in parts.iter().enumerate().filter(|(_, (at, _))| *at < world.now.mono_ms - days * DAY)
+        {
+            let ends = began + days * DAY - 55 * MINUTE;
+            let read: u64 = parts[first..].iter().take_while(|(at, _)| *at <= ends).skip(1).map(|part| part.1).sum();
+            assert!(read >= TOTAL, "{days} days: {read} of {TOTAL} bytes behind part {first}");
+        }
+        assert!(parts.len() > 30, "{}", parts.len());
+    }
 }
 
 /// Returns a world in which only a daily full run at 03:00 local time is scheduled, at 01:00.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::world::{DAY, Fate, HOUR, MINUTE, QUICK, SECOND, World, settled};
 use crate::config::Config;
 use crate::domain::run::Kind;
+use crate::engine::job::JobSpec;
 use crate::engine::state::{Input, ReplyId};
 
 fn unscheduled(repositories: i64) -> World {
@@ -100,8 +101,26 @@ fn a_verify_gives_way_to_a_person_and_goes_on_with_what_is_left_of_its_budget() 
     assert!(budgets[0] == 60 && (38..=39).contains(&budgets[1]), "{budgets:?}");
     let bytes: Vec<u64> = world.started.iter().filter_map(|(_, spec)| spec.max_bytes).collect();
     assert!(bytes[1] < bytes[0]);
+    let verifies: Vec<&JobSpec> =
+        world.started.iter().map(|(_, spec)| spec).filter(|spec| spec.kind == Kind::Verify).collect();
+    let before = verifies[1].continues.as_ref().map(|before| before.run_id.clone());
+    assert_eq!((before, &verifies[0].continues), (Some(verifies[0].run_id.clone()), &None));
     world.pass(2 * HOUR);
     assert_eq!(world.starts(1, Kind::Verify).len(), 2, "the budget is used up");
+}
+
+#[test]
+fn a_verify_that_gave_way_twice_goes_on_from_where_the_first_began() {
+    let mut world = verifying();
+    for _ in 0..2 {
+        world.pass(10 * MINUTE);
+        world.ask(1, Kind::Full);
+        world.pass(MINUTE);
+    }
+    let links: Vec<_> = world.started.iter().filter_map(|(_, spec)| spec.continues.as_ref()).collect();
+    assert_eq!(links.len(), 2);
+    assert_eq!(links[0].since, links[1].since);
+    assert_ne!(links[0].run_id, links[1].run_id);
 }
 
 #[test]
