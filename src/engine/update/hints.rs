@@ -39,6 +39,14 @@ impl Repo {
         }
     }
 
+    /// Keeps what is gone until all that goes with it is known.
+    fn withhold(&mut self, hints: Hints, now: Now) {
+        self.pending.withhold(hints, now.mono_ms);
+        if self.pending.why_everything().is_some() {
+            self.lose();
+        }
+    }
+
     /// Asks for a look at everything: nobody knows what has happened.
     pub(super) fn look_at_everything(&mut self, now: Now) {
         let mut hints = Hints::default();
@@ -192,6 +200,7 @@ fn ends_ms(run: &Running, repo: &Repo) -> u64 {
 }
 
 fn serve(run: &mut Running, repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
+    let judges_removals = repo.pending.release_withheld(now.mono_ms);
     let places = repo.pending.take_due(now.mono_ms, repo.patience());
     // A full run lists everything anyway.
     let polls = repo.must_poll() && run.kind == Kind::Realtime;
@@ -201,7 +210,7 @@ fn serve(run: &mut Running, repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
         places: places.len() as u64 + u64::from(polls),
         polled_at: polls.then_some(now.wall),
     });
-    let batch = HintBatch { places, polls: Vec::new() };
+    let batch = HintBatch { places, polls: Vec::new(), judges_removals };
     fx.push(Effect::Serve { run_id: run.run_id.clone(), id: run.repository, batch, polls });
 }
 
@@ -227,6 +236,7 @@ pub(super) fn served(
     }
     repo.add_hints(served.again, now, REST);
     repo.add_hints(served.soon, now, Duration::ZERO);
+    repo.withhold(served.withheld, now);
     if served.has_changed {
         fx.push(Effect::Publish(Event::Changed));
     }
