@@ -2,6 +2,7 @@
 
 use super::engine::Daemon;
 use super::world::{World, skipped};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -255,6 +256,20 @@ fn more_than_a_trifle_goes_when_it_was_quiet_and_a_trifle_at_once() {
     (5..100).for_each(|number| fs::remove_file(world.path(&format!("f{number}"))).unwrap());
     world.wait_in_step();
     assert_eq!(runs(&world, "outcome NOT IN ('completed')"), "0");
+    daemon.stop();
+}
+
+#[test]
+fn what_is_written_by_one_name_that_goes_at_once_is_found_by_the_others() {
+    let (world, daemon) = watched(&["a/one=1", "b/keep=1"], "");
+    fs::hard_link(world.path("a/one"), world.path("b/other")).unwrap();
+    world.wait_in_step();
+    world.wait_for_sql("SELECT count(*) FROM files WHERE flags & 64 <> 0", "2");
+    daemon.signal(Signal::STOP);
+    fs::write(world.path("a/one"), "much more").unwrap();
+    fs::remove_file(world.path("a/one")).unwrap();
+    daemon.signal(Signal::CONT);
+    world.wait_in_step();
     daemon.stop();
 }
 

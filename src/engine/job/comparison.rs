@@ -170,6 +170,9 @@ impl Comparison<'_> {
             }
             Some(entry) if entry.kind != EntryKind::Directory => entry,
             _ => {
+                if self.shared.hinted.is_some() && known.flags.has(Flags::LINKED) {
+                    self.shared.linked.note_missing(known.stamp.inode, &self.target.path, known.name);
+                }
                 sink.push(Op::Park {
                     directory_id: self.id,
                     parent_id: self.target.parent_id,
@@ -209,7 +212,7 @@ impl Comparison<'_> {
                 record.flags = record.flags.set(Flags::UNREAD, self.shared.spec.hashing).without(Flags::RACY);
             }
             record.stamp = entry.stamp;
-            record.flags = record.flags.set(Flags::SYMLINK, is_symlink);
+            record.flags = record.flags.set(Flags::SYMLINK, is_symlink).set(Flags::LINKED, entry.is_linked);
             return self.arrive(sink, known.name, record, false);
         }
         if entry.is_linked && self.shared.hinted.is_some() {
@@ -302,6 +305,7 @@ impl Comparison<'_> {
             let now_ms = clock::wall().0;
             let flags = Flags::default()
                 .set(Flags::SYMLINK, is_symlink)
+                .set(Flags::LINKED, entry.is_linked)
                 .set(Flags::UNREAD, self.shared.spec.hashing && !is_symlink);
             let record =
                 Record { stamp: entry.stamp, flags, created_ms: now_ms, updated_ms: now_ms, ..Record::default() };

@@ -268,7 +268,8 @@ impl Server<'_> {
             return Ok(());
         }
         let mut hints = Hints::default();
-        for (directory, name) in reader.places_of_inodes(self.run.repository, &inodes)? {
+        let places = reader.places_of_inodes(self.run.repository, &inodes)?;
+        for (directory, name) in places.into_iter().filter(|place| !shared.linked.is_missing(place)) {
             match self.company.enter_for_hint(&directory) {
                 true => hints.name(&directory, &name, true),
                 false => again.name(&directory, &name, true),
