@@ -11,13 +11,15 @@ use crate::domain::hint::{Everything, Hints, Look, MAX_PLACES};
 const QUIET_MS: u64 = 2_000;
 /// But it waits no longer than this: some trees are never quiet.
 const LONGEST_MS: u64 = 300_000;
+/// Nor does a look at everything, without which nothing is known for certain.
+const LONGEST_TO_EVERYTHING_MS: u64 = 60_000;
 
 /// What waits. Bounded: too many places become everything.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     places: BTreeMap<Vec<u8>, Waiting>,
     withheld: Option<Withheld>,
-    everything: Option<Everything>,
+    everything: Option<All>,
 }
 
 #[derive(Debug)]
@@ -25,6 +27,15 @@ struct Waiting {
     look: Look,
     with: Option<Vec<u8>>,
     first_ms: u64,
+    last_ms: u64,
+}
+
+/// The order to look at everything.
+#[derive(Clone, Copy, Debug)]
+struct All {
+    why: Everything,
+    first_ms: u64,
+    /// When any news came last.
     last_ms: u64,
 }
 
@@ -59,8 +70,11 @@ impl Pending {
     /// Adds hints that came now. Those with a `rest` were looked at before and are looked at again after it, or with
     /// what has come for the same place since: that is newer, and knows better whether a file is complete.
     pub fn add(&mut self, hints: Hints, now_ms: u64, rest: Duration) {
+        if let Some(all) = &mut self.everything {
+            all.last_ms = now_ms;
+        }
         if let Some(why) = hints.why_everything() {
-            return self.all(why);
+            return self.all(why, now_ms);
         }
         let at_ms = now_ms + rest.as_millis() as u64;
         for (directory, place) in hints.into_places() {
@@ -81,12 +95,13 @@ impl Pending {
             }
         }
         if self.places.len() > MAX_PLACES {
-            self.all(Everything::Many);
+            self.all(Everything::Many, now_ms);
         }
     }
 
-    fn all(&mut self, why: Everything) {
-        self.everything = self.everything.max(Some(why));
+    fn all(&mut self, why: Everything, now_ms: u64) {
+        let all = self.everything.get_or_insert(All { why, first_ms: now_ms, last_ms: now_ms });
+        all.why = all.why.max(why);
         self.places.clear();
         self.withheld = None;
     }
@@ -101,7 +116,7 @@ impl Pending {
         withheld.last_ms = now_ms;
         withheld.hints.merge(hints);
         if let Some(why) = withheld.hints.why_everything() {
-            self.all(why);
+            self.all(why, now_ms);
         }
     }
 
@@ -141,7 +156,7 @@ impl Pending {
 
     /// Takes the order to look at everything, which holds all places.
     pub fn take_everything(&mut self) -> Option<Everything> {
-        let why = self.everything.take();
+        let why = self.everything.take().map(|all| all.why);
         if why.is_some() {
             self.places.clear();
         }
@@ -149,7 +164,15 @@ impl Pending {
     }
 
     pub fn why_everything(&self) -> Option<Everything> {
-        self.everything
+        self.everything.map(|all| all.why)
+    }
+
+    /// Returns when everything is to be looked at. Many places at once may be a removal that goes on: it waits for quiet.
+    pub fn everything_due_ms(&self) -> Option<u64> {
+        self.everything.map(|all| match all.why {
+            Everything::Many => (all.last_ms + QUIET_MS).min(all.first_ms + LONGEST_TO_EVERYTHING_MS),
+            Everything::Overflow => all.first_ms,
+        })
     }
 
     /// Returns when the first place is due.

@@ -147,7 +147,8 @@ pub(super) fn rest(repo: &mut Repo, now: Now) {
 ///
 /// A full listing, not an incremental one: what was written to in place leaves no trace in its directory's stamp.
 fn rescan(repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
-    if repo.pending.why_everything().is_none() || repo.asked.contains(&Kind::Full) {
+    let is_due = repo.pending.everything_due_ms().is_some_and(|due_ms| due_ms <= now.mono_ms);
+    if !is_due || repo.asked.contains(&Kind::Full) {
         return;
     }
     let wait_ms = match repo.watch.rescan {
@@ -257,7 +258,8 @@ pub(super) fn next_due(state: &State, id: RepositoryId, repo: &Repo) -> Option<u
     let hints = repo.pending.next_due(repo.patience()).into_iter().chain(must_poll.then_some(0)).min();
     let hints = hints.filter(|_| can_serve).map(|at| at.max(rest));
     let poll = (repo.is_polled() && repo.watch.poll_at > 0).then_some(repo.watch.poll_at);
-    let rescan = repo.pending.why_everything().map(|_| repo.watch.rescan.map_or(0, |(last, wait)| last + wait));
+    let rested = repo.watch.rescan.map_or(0, |(last, wait)| last + wait);
+    let rescan = repo.pending.everything_due_ms().map(|due_ms| due_ms.max(rested));
     let rescan = rescan.filter(|_| !repo.asked.contains(&Kind::Full));
     let quiet =
         state.running_in(id).filter(|run| run.kind == Kind::Realtime && can_serve).map(|run| ends_ms(run, repo));

@@ -76,6 +76,7 @@ fn what_is_withheld_is_not_lost_with_its_run() {
     world.pass(5 * SECOND);
     let story = "realtime watch; serve gone; no more hints realtime; completed realtime; realtime watch; serve gone";
     assert_eq!(world.story(1, 0).join("; "), story);
+    world.pass(10 * SECOND);
     assert!(world.age(1).unwrap() < 11_000);
 }
 
@@ -189,8 +190,10 @@ fn many_places_and_an_overflow_become_full_runs_that_say_why() {
     for place in 0..=MAX_PLACES {
         world.write(1, &place.to_string());
     }
+    let last = world.now.mono_ms;
     world.pass(MINUTE);
     assert_eq!(world.story(1, 0), ["full watch", "completed full"]);
+    assert_eq!(world.starts(1, Kind::Full), [last + 2_000], "a removal goes on while it is noticed");
     world.lines.clear();
     world.overflow(1);
     world.pass(MINUTE);
