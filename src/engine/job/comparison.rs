@@ -169,19 +169,7 @@ impl Comparison<'_> {
                 return Ok(());
             }
             Some(entry) if entry.kind != EntryKind::Directory => entry,
-            _ => {
-                if self.shared.hinted.is_some() && known.flags.has(Flags::LINKED) {
-                    self.shared.linked.note_missing(known.stamp.inode, &self.target.path, known.name);
-                }
-                sink.push(Op::Park {
-                    directory_id: self.id,
-                    parent_id: self.target.parent_id,
-                    path: self.target.path.clone(),
-                    name: Some(known.name.to_vec()),
-                    reason: self.emptied.then_some(Reason::Emptied),
-                });
-                return self.flush_if_large(sink);
-            }
+            _ => return self.missing_file(sink, known),
         };
         if self.shared.hinted.is_some() {
             sink.push(Op::Found { directory_id: self.id, names: vec![known.name.to_vec()] });
@@ -226,6 +214,20 @@ impl Comparison<'_> {
             known: Some(known.record()?),
         });
         Ok(())
+    }
+
+    fn missing_file(&self, sink: &mut Sink, known: &KnownFile<'_>) -> Result<()> {
+        if self.shared.hinted.is_some() && known.flags.has(Flags::LINKED) {
+            self.shared.linked.note_missing(known.stamp.inode, &self.target.path, known.name);
+        }
+        sink.push(Op::Park {
+            directory_id: self.id,
+            parent_id: self.target.parent_id,
+            path: self.target.path.clone(),
+            name: Some(known.name.to_vec()),
+            reason: self.emptied.then_some(Reason::Emptied),
+        });
+        self.flush_if_large(sink)
     }
 
     /// Tells whether a file must be read although its stamp is the known one.
