@@ -51,7 +51,8 @@
 //! A file is saved: the kernel tells [`disk::watch`], which hands the engine a *hint* (a directory and a name). `update`
 //! lets it rest until the place is quiet for half a second, five at most, and gives it with what else is due to the run
 //! that goes on in the repository, or starts a realtime run. A *batch* of hints is a small run: it looks at its names,
-//! settles by itself, and is committed. Beside a long run it has a lane of its own for what it parks, takes no directory
+//! settles by itself, and is committed. Of what is gone only a trifle is removed at once: the rest is *withheld*, and looked
+//! at again as one when nothing more has gone for two seconds, so that the guard sees a removal whole. Beside a long run it has a lane of its own for what it parks, takes no directory
 //! that the run has in hand (`engine::job::company`), and leaves a directory that is gone to the end of that run.
 //!
 //! Every run places its watch on a directory before it lists it, by the very descriptor that it lists. So after a full
@@ -69,7 +70,8 @@
 //!    says which it was.
 //! 3. One writer per process, one engine per data directory (lock file).
 //! 4. Every row is written inside a run. What was found is committed as it comes, a large directory in parts; what was
-//!    not found is only parked, and settled once, after the run's last directory; a batch of hints settles by itself.
+//!    not found is only parked, and settled once, after the run's last directory; a batch of hints settles by itself,
+//!    or withholds its removals: then nothing is parked any more, and its places are hints again.
 //!    Killed at any instant, the index is behind, never wrong.
 //! 5. A time stamp not older than the read that recorded it is not trusted: such a file or directory is looked at again.
 //! 6. `update`, `view`, `reconcile`, `judge` and the guard do no I/O and ask no clock.

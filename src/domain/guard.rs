@@ -56,6 +56,12 @@ impl Limits {
         removed <= self.max_removed_files
             || u128::from(removed) * 100 <= u128::from(total) * u128::from(self.max_removed_percent)
     }
+
+    /// Tells whether `removed` of `total` files may go although more may follow in a moment: a tenth of what may go
+    /// without a question, or any number where nothing is ever asked.
+    pub fn is_trifle(&self, removed: u64, total: u64) -> bool {
+        self.allow(total, total) || self.allow(removed.saturating_mul(10), total)
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +80,23 @@ mod tests {
             (u64::MAX, u64::MAX, false),
         ] {
             assert_eq!(limits.allow(removed, total), allowed, "{removed} of {total}");
+        }
+    }
+
+    #[test]
+    fn a_trifle_is_a_tenth_of_what_passes() {
+        let half = Limits { max_removed_percent: 50, max_removed_files: 100 };
+        let all = Limits { max_removed_percent: 100, ..half };
+        for (limits, removed, total, is_trifle) in [
+            (half, 10, 101, true),
+            (half, 11, 101, false),
+            (half, 60, 1200, true),
+            (half, 61, 1200, false),
+            (half, 100, 100, true),
+            (half, u64::MAX, u64::MAX, false),
+            (all, 1200, 1200, true),
+        ] {
+            assert_eq!(limits.is_trifle(removed, total), is_trifle, "{removed} of {total} within {limits:?}");
         }
     }
 }

@@ -72,6 +72,8 @@ impl Flags {
     pub const UNREAD: Flags = Flags(16);
     /// Added by a run that has not yet decided whether it is a move; its change is not written yet.
     pub const ARRIVAL: Flags = Flags(32);
+    /// It had other names when it was last looked at: what is written through one of them is news of all.
+    pub const LINKED: Flags = Flags(64);
 
     pub fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

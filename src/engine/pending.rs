@@ -7,17 +7,42 @@ use std::time::Duration;
 
 use crate::domain::hint::{Everything, Hints, Look, MAX_PLACES};
 
+/// What was withheld is judged when for so long nothing more was. Within the five seconds that are promised.
+const QUIET_MS: u64 = 2_000;
+/// But it waits no longer than this: some trees are never quiet.
+const LONGEST_MS: u64 = 300_000;
+/// Nor does a look at everything, without which nothing is known for certain.
+const LONGEST_TO_EVERYTHING_MS: u64 = 60_000;
+
 /// What waits. Bounded: too many places become everything.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     places: BTreeMap<Vec<u8>, Waiting>,
-    everything: Option<Everything>,
+    withheld: Option<Withheld>,
+    everything: Option<All>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     look: Look,
     with: Option<Vec<u8>>,
+    first_ms: u64,
+    last_ms: u64,
+}
+
+/// The order to look at everything.
+#[derive(Clone, Copy, Debug)]
+struct All {
+    why: Everything,
+    first_ms: u64,
+    /// When any news came last.
+    last_ms: u64,
+}
+
+/// Names that are gone, and wait until all that goes with them is known: the guard is to see a removal whole.
+#[derive(Debug)]
+struct Withheld {
+    hints: Hints,
     first_ms: u64,
     last_ms: u64,
 }
@@ -34,17 +59,30 @@ impl Waiting {
         let quiet = self.last_ms + patience.quiet.as_millis() as u64;
         quiet.min(self.first_ms + patience.longest.as_millis() as u64)
     }
+
+    fn add_older(&mut self, look: Look) {
+        let newer = std::mem::replace(&mut self.look, look);
+        self.look.merge(newer);
+    }
 }
 
 impl Pending {
-    /// Adds hints that came now, or with `rest` are to be looked at no sooner than after it.
+    /// Adds hints that came now. Those with a `rest` were looked at before and are looked at again after it, or with
+    /// what has come for the same place since: that is newer, and knows better whether a file is complete.
     pub fn add(&mut self, hints: Hints, now_ms: u64, rest: Duration) {
+        if let Some(all) = &mut self.everything {
+            all.last_ms = now_ms;
+        }
         if let Some(why) = hints.why_everything() {
-            return self.all(why);
+            return self.all(why, now_ms);
         }
         let at_ms = now_ms + rest.as_millis() as u64;
         for (directory, place) in hints.into_places() {
             match self.places.get_mut(&directory) {
+                Some(waiting) if !rest.is_zero() => {
+                    waiting.add_older(place.look);
+                    waiting.with = waiting.with.take().or(place.with);
+                }
                 Some(waiting) => {
                     waiting.look.merge(place.look);
                     waiting.last_ms = waiting.last_ms.max(at_ms);
@@ -57,13 +95,50 @@ impl Pending {
             }
         }
         if self.places.len() > MAX_PLACES {
-            self.all(Everything::Many);
+            self.all(Everything::Many, now_ms);
         }
     }
 
-    fn all(&mut self, why: Everything) {
-        self.everything = self.everything.max(Some(why));
+    fn all(&mut self, why: Everything, now_ms: u64) {
+        let all = self.everything.get_or_insert(All { why, first_ms: now_ms, last_ms: now_ms });
+        all.why = all.why.max(why);
         self.places.clear();
+        self.withheld = None;
+    }
+
+    /// Adds names that are gone and may be part of a larger removal.
+    pub fn withhold(&mut self, hints: Hints, now_ms: u64) {
+        if hints.is_empty() || self.everything.is_some() {
+            return;
+        }
+        let withheld =
+            self.withheld.get_or_insert(Withheld { hints: Hints::default(), first_ms: now_ms, last_ms: now_ms });
+        withheld.last_ms = now_ms;
+        withheld.hints.merge(hints);
+        if let Some(why) = withheld.hints.why_everything() {
+            self.all(why, now_ms);
+        }
+    }
+
+    /// Returns when what was withheld is due. What came before it was quiet is looked at first: it may bring more.
+    fn withheld_due_ms(&self) -> Option<u64> {
+        let withheld = self.withheld.as_ref()?;
+        let (quiet_ms, longest_ms) = (withheld.last_ms + QUIET_MS, withheld.first_ms + LONGEST_MS);
+        let is_first = |waiting: &Waiting| waiting.first_ms < quiet_ms;
+        Some(if self.places.values().any(is_first) { longest_ms } else { quiet_ms.min(longest_ms) })
+    }
+
+    /// Makes what was withheld due with the places, if it is time; returns whether it did.
+    pub fn release_withheld(&mut self, now_ms: u64) -> bool {
+        let is_due = self.withheld_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+        let Some(withheld) = self.withheld.take_if(|_| is_due) else { return false };
+        for (directory, place) in withheld.hints.into_places() {
+            let due = Waiting { look: Look::Names(BTreeMap::new()), with: None, first_ms: 0, last_ms: 0 };
+            let waiting = self.places.entry(directory).or_insert(due);
+            waiting.add_older(place.look);
+            (waiting.first_ms, waiting.last_ms) = (0, 0);
+        }
+        true
     }
 
     /// Takes the places that are due, and with them those at the other end of a rename.
@@ -81,7 +156,7 @@ impl Pending {
 
     /// Takes the order to look at everything, which holds all places.
     pub fn take_everything(&mut self) -> Option<Everything> {
-        let why = self.everything.take();
+        let why = self.everything.take().map(|all| all.why);
         if why.is_some() {
             self.places.clear();
         }
@@ -89,16 +164,25 @@ impl Pending {
     }
 
     pub fn why_everything(&self) -> Option<Everything> {
-        self.everything
+        self.everything.map(|all| all.why)
+    }
+
+    /// Returns when everything is to be looked at. Many places at once may be a removal that goes on: it waits for quiet.
+    pub fn everything_due_ms(&self) -> Option<u64> {
+        self.everything.map(|all| match all.why {
+            Everything::Many => (all.last_ms + QUIET_MS).min(all.first_ms + LONGEST_TO_EVERYTHING_MS),
+            Everything::Overflow => all.first_ms,
+        })
     }
 
     /// Returns when the first place is due.
     pub fn next_due(&self, patience: Patience) -> Option<u64> {
-        self.places.values().map(|waiting| waiting.due_ms(patience)).min()
+        self.places.values().map(|waiting| waiting.due_ms(patience)).chain(self.withheld_due_ms()).min()
     }
 
     pub fn len(&self) -> usize {
-        self.places.len() + usize::from(self.everything.is_some())
+        let withheld = self.withheld.as_ref().map_or(0, |withheld| withheld.hints.len());
+        self.places.len() + withheld + usize::from(self.everything.is_some())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -151,6 +235,49 @@ mod tests {
         pending.add(hints, 0, Duration::ZERO);
         pending.add(hint("from"), 400, Duration::ZERO);
         assert_eq!(due(&mut pending, 500), ["from", "to"]);
+    }
+
+    #[test]
+    fn what_is_looked_at_again_delays_and_overrides_nothing_newer() {
+        let mut pending = Pending::default();
+        pending.add(hint("a"), 0, Duration::ZERO);
+        let mut again = Hints::default();
+        again.name(b"a", b"f", false);
+        again.name(b"a", b"g", false);
+        again.name(b"b", b"f", false);
+        pending.add(again, 100, Duration::from_secs(2));
+        let names = BTreeMap::from([(b"f".to_vec(), true), (b"g".to_vec(), false)]);
+        assert_eq!(pending.take_due(500, PATIENCE), [(b"a".to_vec(), Look::Names(names))]);
+        assert_eq!(pending.next_due(PATIENCE), Some(2_600));
+    }
+
+    #[test]
+    fn what_is_withheld_waits_until_nothing_more_goes() {
+        let mut pending = Pending::default();
+        pending.withhold(hint("gone"), 0);
+        pending.withhold(hint("gone too"), 1_000);
+        assert_eq!((pending.len(), pending.next_due(PATIENCE)), (2, Some(3_000)));
+        pending.add(hint("news"), 2_900, Duration::ZERO);
+        assert!(!pending.release_withheld(3_000), "the news may bring more");
+        assert_eq!(due(&mut pending, 3_400), ["news"]);
+        pending.add(hint("gone"), 3_300, Duration::ZERO);
+        assert!(pending.release_withheld(3_400), "what came after it was quiet is not waited for");
+        assert_eq!(due(&mut pending, 3_400), ["gone", "gone too"]);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn what_is_withheld_does_not_wait_for_ever_and_too_much_of_it_is_everything() {
+        let mut pending = Pending::default();
+        for now_ms in (0..LONGEST_MS).step_by(1_000) {
+            pending.withhold(hint("gone"), now_ms);
+            assert!(!pending.release_withheld(now_ms + 900));
+        }
+        assert!(pending.release_withheld(LONGEST_MS));
+        for number in 0..=MAX_PLACES {
+            pending.withhold(hint(&number.to_string()), 0);
+        }
+        assert_eq!((pending.why_everything(), pending.len()), (Some(Everything::Many), 1));
     }
 
     #[test]

@@ -70,6 +70,27 @@ impl Writer {
         })
     }
 
+    /// Returns where the parked entries are, as directory and name, to be looked at once more.
+    ///
+    /// # Errors
+    /// Those of SQLite, or that an earlier batch could not be written.
+    pub fn parked_places(&self, run: &RunContext) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.call_for(run, |db, run| {
+            let mut statement = db.connection.prepare("SELECT path, name FROM temp.parked WHERE run = ?1")?;
+            let rows = statement.query_map([run.lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let places = rows.map(|row| {
+                let (path, name): (Vec<u8>, Option<Vec<u8>>) = row?;
+                let parent = || RelPath::from_stored(path.clone()).split().map(|(up, name)| (up, name.to_vec()));
+                Ok(match name {
+                    Some(name) => (path, name),
+                    // The root is never parked.
+                    None => parent().map_or_else(Default::default, |(up, name)| (up.into_bytes(), name)),
+                })
+            });
+            places.collect()
+        })
+    }
+
     /// Removes what is parked without a reason, or with `accept_all` everything, and forgets it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::engine::Daemon;
 use super::world::{World, skipped};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -224,6 +225,51 @@ fn a_file_that_is_still_written_is_recorded_when_it_is_done() {
     });
     world.wait_in_step();
     assert_eq!(runs(&world, "outcome NOT IN ('completed')"), "0");
+    daemon.stop();
+}
+
+#[test]
+fn a_library_that_goes_bit_by_bit_is_held_as_one() {
+    let files: Vec<String> = (0..600).map(|number| format!("d{}/f{number}={number}", number % 12)).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (world, daemon) = watched(&files, "");
+    for number in 0..12 {
+        fs::remove_dir_all(world.path(&format!("d{number}"))).unwrap();
+        // It answers when it has heard of all this.
+        assert_ne!(world.status()["state"], "in_sync");
+    }
+    world.wait_for_state("tree", "held");
+    assert_eq!(world.index().len(), 600);
+    assert_eq!(runs(&world, "files_removed > 0"), "0");
+    world.ok(&["held", "tree", "--accept"]);
+    world.wait_in_step();
+    daemon.stop();
+}
+
+#[test]
+fn more_than_a_trifle_goes_when_it_was_quiet_and_a_trifle_at_once() {
+    let files: Vec<String> = (0..300).map(|number| format!("f{number}=1")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (world, daemon) = watched(&files, "");
+    (0..5).for_each(|number| fs::remove_file(world.path(&format!("f{number}"))).unwrap());
+    world.wait_in_step();
+    (5..100).for_each(|number| fs::remove_file(world.path(&format!("f{number}"))).unwrap());
+    world.wait_in_step();
+    assert_eq!(runs(&world, "outcome NOT IN ('completed')"), "0");
+    daemon.stop();
+}
+
+#[test]
+fn what_is_written_by_one_name_that_goes_at_once_is_found_by_the_others() {
+    let (world, daemon) = watched(&["a/one=1", "b/keep=1"], "");
+    fs::hard_link(world.path("a/one"), world.path("b/other")).unwrap();
+    world.wait_in_step();
+    world.wait_for_sql("SELECT count(*) FROM files WHERE flags & 64 <> 0", "2");
+    daemon.signal(Signal::STOP);
+    fs::write(world.path("a/one"), "much more").unwrap();
+    fs::remove_file(world.path("a/one")).unwrap();
+    daemon.signal(Signal::CONT);
+    world.wait_in_step();
     daemon.stop();
 }
 

@@ -169,16 +169,7 @@ impl Comparison<'_> {
                 return Ok(());
             }
             Some(entry) if entry.kind != EntryKind::Directory => entry,
-            _ => {
-                sink.push(Op::Park {
-                    directory_id: self.id,
-                    parent_id: self.target.parent_id,
-                    path: self.target.path.clone(),
-                    name: Some(known.name.to_vec()),
-                    reason: self.emptied.then_some(Reason::Emptied),
-                });
-                return self.flush_if_large(sink);
-            }
+            _ => return self.missing_file(sink, known),
         };
         if self.shared.hinted.is_some() {
             sink.push(Op::Found { directory_id: self.id, names: vec![known.name.to_vec()] });
@@ -209,7 +200,7 @@ impl Comparison<'_> {
                 record.flags = record.flags.set(Flags::UNREAD, self.shared.spec.hashing).without(Flags::RACY);
             }
             record.stamp = entry.stamp;
-            record.flags = record.flags.set(Flags::SYMLINK, is_symlink);
+            record.flags = record.flags.set(Flags::SYMLINK, is_symlink).set(Flags::LINKED, entry.is_linked);
             return self.arrive(sink, known.name, record, false);
         }
         if entry.is_linked && self.shared.hinted.is_some() {
@@ -223,6 +214,20 @@ impl Comparison<'_> {
             known: Some(known.record()?),
         });
         Ok(())
+    }
+
+    fn missing_file(&self, sink: &mut Sink, known: &KnownFile<'_>) -> Result<()> {
+        if self.shared.hinted.is_some() && known.flags.has(Flags::LINKED) {
+            self.shared.linked.note_missing(known.stamp.inode, &self.target.path, known.name);
+        }
+        sink.push(Op::Park {
+            directory_id: self.id,
+            parent_id: self.target.parent_id,
+            path: self.target.path.clone(),
+            name: Some(known.name.to_vec()),
+            reason: self.emptied.then_some(Reason::Emptied),
+        });
+        self.flush_if_large(sink)
     }
 
     /// Tells whether a file must be read although its stamp is the known one.
@@ -302,6 +307,7 @@ impl Comparison<'_> {
             let now_ms = clock::wall().0;
             let flags = Flags::default()
                 .set(Flags::SYMLINK, is_symlink)
+                .set(Flags::LINKED, entry.is_linked)
                 .set(Flags::UNREAD, self.shared.spec.hashing && !is_symlink);
             let record =
                 Record { stamp: entry.stamp, flags, created_ms: now_ms, updated_ms: now_ms, ..Record::default() };

@@ -220,6 +220,7 @@ impl Worker {
             sha256: content,
             flags: Flags::default()
                 .set(Flags::SYMLINK, file.is_symlink)
+                .set(Flags::LINKED, file.is_linked)
                 .set(Flags::UNREAD, reads && content.is_none())
                 .set(Flags::RACY, started_ns.is_some_and(|started| stamp.is_racy(started))),
             created_ms: now_ms,
@@ -271,6 +272,7 @@ impl Worker {
             sha256: if reads { content } else { None },
             flags: Flags::default()
                 .set(Flags::SYMLINK, file.is_symlink)
+                .set(Flags::LINKED, file.is_linked)
                 .set(Flags::RACY, racy)
                 .set(Flags::UNREAD, reads && content.is_none()),
             created_ms: old.created_ms,

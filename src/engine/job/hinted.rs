@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::serve::HintBatch;
 use super::shared::Shared;
 use crate::domain::hint::{Hints, Look};
 use crate::domain::record::Stamp;
@@ -18,16 +19,20 @@ pub(super) struct Hinted {
     /// By directory and name: closed after its last write, or put there whole.
     complete: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, bool>>,
     deferred: Mutex<Hints>,
+    /// Removals are decided on, and wait for no others.
+    pub judges_removals: bool,
 }
 
 impl Hinted {
-    pub fn new(places: &[(Vec<u8>, Look)]) -> Hinted {
+    pub fn new(batch: &HintBatch) -> Hinted {
         let names = |look: &Look| match look {
             Look::Names(names) => names.clone(),
             Look::Listing => BTreeMap::new(),
         };
-        let complete = places.iter().map(|(directory, look)| (directory.clone(), names(look))).collect();
-        Hinted { complete, deferred: Mutex::default() }
+        let complete = batch.places.iter().map(|(directory, look)| (directory.clone(), names(look))).collect();
+        // What polls see is everything below a place, and no part of it.
+        let judges_removals = batch.judges_removals || !batch.polls.is_empty();
+        Hinted { complete, deferred: Mutex::default(), judges_removals }
     }
 
     fn deferred(&self) -> std::sync::MutexGuard<'_, Hints> {
@@ -51,6 +56,11 @@ impl Shared {
         let age_ns = clock::wall_ns().saturating_sub(stamp.ctime_ns);
         let is_complete = || hinted.complete.get(directory).and_then(|names| names.get(name)) == Some(&true);
         (0..SETTLED_AFTER_NS).contains(&age_ns) && !is_complete()
+    }
+
+    /// Tells whether more of what is gone may be on its way, in hints that are not served yet.
+    pub fn may_be_a_part(&self) -> bool {
+        self.hinted.as_ref().is_some_and(|hinted| !hinted.judges_removals)
     }
 
     /// Puts a file off.

@@ -14,6 +14,7 @@ const MOST: usize = 100_000;
 pub(super) struct Linked {
     read: Mutex<HashMap<Stamp, (Sha256, i64)>>,
     changed: Mutex<BTreeSet<i64>>,
+    missing: Mutex<BTreeSet<(Vec<u8>, Vec<u8>)>>,
 }
 
 impl Linked {
@@ -39,6 +40,20 @@ impl Linked {
         if changed.len() < MOST {
             changed.insert(inode);
         }
+    }
+
+    /// Notes that one name of a file that had several is gone. What was written through it before is news of the others.
+    pub fn note_missing(&self, inode: i64, directory: &[u8], name: &[u8]) {
+        let mut missing = self.missing.lock().expect("no one panics while holding this lock");
+        if missing.len() < MOST {
+            missing.insert((directory.to_vec(), name.to_vec()));
+            self.note_change(inode);
+        }
+    }
+
+    /// Tells whether a name is known to be gone.
+    pub fn is_missing(&self, place: &(Vec<u8>, Vec<u8>)) -> bool {
+        self.missing.lock().expect("no one panics while holding this lock").contains(place)
     }
 
     /// Returns the inodes that were noted, and forgets them.

@@ -31,6 +31,8 @@ pub struct HintBatch {
     pub places: Vec<(Vec<u8>, Look)>,
     /// Directories that are not watched: they and everything below are listed.
     pub polls: Vec<Vec<u8>>,
+    /// With it comes all that was withheld: its removals are decided on.
+    pub judges_removals: bool,
 }
 
 /// What became of a batch.
@@ -40,6 +42,8 @@ pub struct Served {
     pub again: Hints,
     /// What was in the hands of the run: to be looked at as soon as that has let it go.
     pub soon: Hints,
+    /// What is gone, and may be part of a larger removal: to be judged with the rest when that is quiet.
+    pub withheld: Hints,
     /// Something was different from what the index said.
     pub has_changed: bool,
     /// Directories that are gone, and stay in the index until the run beside which this was served has ended.
@@ -206,7 +210,7 @@ impl<'a> Server<'a> {
         let part = Part {
             run,
             company: Arc::clone(&self.company),
-            hinted: Some(Hinted::new(&batch.places)),
+            hinted: Some(Hinted::new(batch)),
             workers: if is_small { 1 } else { self.spec.workers },
         };
         let shared = match prepare(&self.spec, self.context, self.open, part)? {
@@ -218,8 +222,8 @@ impl<'a> Server<'a> {
         let mut again = Hints::default();
         let enter = |(directory, _): &(Vec<u8>, Look)| self.company.enter_for_hint(directory);
         let (places, taken) = batch.places.iter().cloned().partition(enter);
-        let mine = HintBatch { places, polls: batch.polls.clone() };
-        let soon = HintBatch { places: taken, polls: Vec::new() }.into_hints();
+        let mine = HintBatch { places, ..batch.clone() };
+        let soon = HintBatch { places: taken, ..HintBatch::default() }.into_hints();
         let before = match is_beside {
             // What the run has sent of these directories is committed when this returns.
             true => self.context.writer.findings(&shared.run)?,
@@ -243,7 +247,7 @@ impl<'a> Server<'a> {
             // What was parked and not removed would be settled once more with the next batch of this lane.
             self.context.writer.forget_lane(&shared.run)?;
         }
-        let settled = result?;
+        let mut settled = result?;
         outcome::first_error(&shared)?;
         if let Some(hinted) = &shared.hinted {
             again.merge(hinted.take_deferred());
@@ -251,7 +255,8 @@ impl<'a> Server<'a> {
         let after = self.context.writer.findings(&shared.run)?;
         self.findings.store(after, Relaxed);
         let postponed = self.company.postponed();
-        Ok(Ok((Served { again, soon, has_changed: after != before, postponed }, settled)))
+        let withheld = std::mem::take(&mut settled.withheld);
+        Ok(Ok((Served { again, soon, withheld, has_changed: after != before, postponed }, settled)))
     }
 }
 
@@ -263,7 +268,8 @@ impl Server<'_> {
             return Ok(());
         }
         let mut hints = Hints::default();
-        for (directory, name) in reader.places_of_inodes(self.run.repository, &inodes)? {
+        let places = reader.places_of_inodes(self.run.repository, &inodes)?;
+        for (directory, name) in places.into_iter().filter(|place| !shared.linked.is_missing(place)) {
             match self.company.enter_for_hint(&directory) {
                 true => hints.name(&directory, &name, true),
                 false => again.name(&directory, &name, true),
@@ -273,7 +279,7 @@ impl Server<'_> {
             again.everything(why);
         }
         let places = hints.into_places().into_iter().map(|(directory, place)| (directory, place.look)).collect();
-        let targets = hinted_targets(shared, reader, &HintBatch { places, polls: Vec::new() })?;
+        let targets = hinted_targets(shared, reader, &HintBatch { places, ..HintBatch::default() })?;
         shared.stack.begin(targets.into_iter().map(Work::Directory).collect(), None);
         run_round(shared, 1);
         outcome::first_error(shared)
@@ -328,7 +334,7 @@ mod tests {
         let inbox = Inbox::default();
         inbox.put(HintBatch {
             places: vec![(b"a".to_vec(), names(&["f"])), (b"b".to_vec(), Look::Listing)],
-            polls: vec![],
+            ..HintBatch::default()
         });
         inbox.close();
         assert_eq!(inbox.take(), None);

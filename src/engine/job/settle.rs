@@ -10,6 +10,7 @@ use super::targets::known_directories;
 use super::worker::run_round;
 use crate::domain::amount::plural;
 use crate::domain::guard::Reason;
+use crate::domain::hint::Hints;
 use crate::domain::run::Kind;
 use crate::engine::clock;
 use crate::index::{HoldResult, IndexError, Parked, Reader, Result};
@@ -24,6 +25,14 @@ const ARRIVALS_AT_ONCE: usize = 128;
 pub(super) struct Settled {
     /// What waits for a person's decision, if anything does.
     pub held: Option<HoldResult>,
+    /// What is gone and stays in the index for now: a removal that is seen bit by bit is judged as one.
+    pub withheld: Hints,
+}
+
+impl Settled {
+    fn held(held: Option<HoldResult>) -> Settled {
+        Settled { held, withheld: Hints::default() }
+    }
 }
 
 /// Settles a run whose last directory has been looked at.
@@ -47,7 +56,7 @@ pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
         writer.forget_parked(&shared.run)?;
         let held = writer.hold_root(&shared.run, Reason::FilesystemChanged, clock::wall().0)?;
         shared.log("the root is not the one that this run began with: nothing is removed".to_owned());
-        return Ok(Settled { held: Some(held) });
+        return Ok(Settled::held(Some(held)));
     }
     if has_parked {
         let moved = writer.match_moves_by_inode(&shared.run, clock::wall().0)?;
@@ -70,8 +79,7 @@ pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
     if !shared.is_first {
         writer.finish_arrivals(&shared.run, clock::wall().0)?;
     }
-    let held = if parked.entries > 0 { decide(shared)? } else { None };
-    Ok(Settled { held })
+    if parked.entries > 0 { decide(shared) } else { Ok(Settled::default()) }
 }
 
 /// Tells whether a run looks again at what moved meanwhile. Of single paths and hints nothing more was asked.
@@ -156,31 +164,35 @@ fn total_files(shared: &Shared, removed: u64) -> Result<u64> {
 }
 
 /// Lets the guard decide on what is still parked.
-fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
+fn decide(shared: &Shared) -> Result<Settled> {
     let writer = &shared.context.writer;
     let parked = writer.count_parked(&shared.run, young_since(shared))?;
     let now_ms = clock::wall().0;
     if parked.entries == 0 {
-        return Ok(None);
+        return Ok(Settled::default());
     }
     if shared.spec.accept_removals {
         shared
             .log(format!("removals were accepted: {} removed", files((parked.free_files + parked.bound_files) as u64)));
         writer.remove_parked(&shared.run, true, now_ms)?;
-        return Ok(None);
+        return Ok(Settled::default());
     }
     let before = shared.company.removed.load(Relaxed);
     let total = total_files(shared, before)?;
     let limits = shared.spec.limits;
-    // What is held already counts: a mass removal does not become a small one by coming in parts.
-    // So does what this run has removed before: it settles many times when it serves hints.
     // What has come and gone within the run is no loss.
     let gone = (parked.free_files - parked.young_files).max(0).unsigned_abs();
-    if limits.allow(gone + parked.bound_files.unsigned_abs() + before, total) {
+    if gone > 0 && shared.may_be_a_part() && !limits.is_trifle(gone + before, total) {
+        return withhold(shared);
+    }
+    // What is held already counts: a mass removal does not become a small one by coming in parts.
+    // So does what this run has removed before: it settles many times when it serves hints.
+    let held = parked.bound_files.max(held_files(shared)?).unsigned_abs();
+    if limits.allow(gone + held + before, total) {
         writer.remove_parked(&shared.run, false, now_ms)?;
         shared.company.removed.fetch_add(gone, Relaxed);
         if parked.bound_files == 0 {
-            return Ok(None);
+            return Ok(Settled::default());
         }
     } else {
         shared.log(format!(
@@ -193,5 +205,24 @@ fn decide(shared: &Shared) -> Result<Option<HoldResult>> {
     }
     let held = writer.hold_parked(&shared.run, Reason::MassRemoval, now_ms)?;
     shared.log(format!("{} held until someone decides", files(held.undecided_files.max(0) as u64)));
-    Ok(Some(held))
+    Ok(Settled::held(Some(held)))
+}
+
+/// Returns how much is held already. Every other run than one for hints meets that itself, and has it parked.
+fn held_files(shared: &Shared) -> Result<i64> {
+    match shared.hinted {
+        Some(_) => Ok(shared.context.writer.standing_holds(shared.spec.repository.id)?.undecided_files),
+        None => Ok(0),
+    }
+}
+
+/// Decides nothing yet: the records stay, and what is parked is forgotten. Where it was is looked at once more.
+fn withhold(shared: &Shared) -> Result<Settled> {
+    let writer = &shared.context.writer;
+    let mut withheld = Hints::default();
+    for (directory, name) in writer.parked_places(&shared.run)? {
+        withheld.name(&directory, &name, false);
+    }
+    writer.forget_parked(&shared.run)?;
+    Ok(Settled { held: None, withheld })
 }

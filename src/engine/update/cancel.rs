@@ -6,7 +6,7 @@ use crate::domain::run::{Kind, Trigger};
 use crate::domain::schedule::Now;
 use crate::engine::job::JobSpec;
 use crate::engine::protocol::{Answer, Event, Refusal};
-use crate::engine::state::{Effect, PendingPlan, ReplyId, State};
+use crate::engine::state::{Effect, PendingPlan, ReplyId, Running, State};
 use crate::engine::stop::Why;
 
 /// Drops what waits and stops what runs; returns how many runs.
@@ -31,9 +31,22 @@ pub(super) fn cancel(state: &mut State, names: &[String], run: Option<&str>, now
         .collect();
     for run_id in meant {
         count += 1;
-        watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
+        stop(state, &run_id, now, fx);
     }
     count
+}
+
+/// Stops a run: in the middle of something as cancelled; a realtime run that only waits ends as what it is.
+fn stop(state: &mut State, run_id: &str, now: Now, fx: &mut Vec<Effect>) {
+    let is_serving = |id: RepositoryId| state.repositories.get(&id).is_some_and(|repo| repo.serving.is_some());
+    let is_idle =
+        |run: &&mut Running| run.run_id == run_id && run.kind == Kind::Realtime && !is_serving(run.repository);
+    let Some(run) = state.running.iter_mut().find(is_idle) else {
+        return watchdog::stop(state, run_id, Why::Cancelled, now, fx);
+    };
+    run.is_closing = true;
+    run.stopping.get_or_insert((now.mono_ms + watchdog::PATIENCE_MS, Why::Cancelled));
+    fx.push(Effect::NoMoreHints { run_id: run_id.to_owned() });
 }
 
 /// Drops what waits for a repository and nobody asked for: its root is not there.
@@ -66,27 +79,14 @@ fn refuse_broken_plans(state: &mut State, dropped: &[JobSpec], fx: &mut Vec<Effe
     }
 }
 
-/// Ends everything: what is in the middle of something as cancelled, a realtime run that only waits as it is.
+/// Ends everything.
 pub(super) fn stop_all(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
-    let is_serving = |state: &State, id: RepositoryId| state.repositories.get(&id).is_some_and(|r| r.serving.is_some());
-    let idle: Vec<String> = state
-        .running
-        .iter()
-        .filter(|run| run.kind == Kind::Realtime && !is_serving(state, run.repository))
-        .map(|run| run.run_id.clone())
-        .collect();
-    for run in state.running.iter_mut().filter(|run| idle.contains(&run.run_id)) {
-        run.is_closing = true;
-        run.stopping = Some((now.mono_ms + watchdog::PATIENCE_MS, Why::Cancelled));
-        fx.push(Effect::NoMoreHints { run_id: run.run_id.clone() });
-    }
-    let stopping: Vec<String> =
-        state.running.iter().filter(|run| !idle.contains(&run.run_id)).map(|run| run.run_id.clone()).collect();
     let dropped = std::mem::take(&mut state.waiting);
     tell_lost(&dropped, "cancelled before it began", fx);
     refuse_broken_plans(state, &dropped, fx);
-    for run_id in stopping {
-        watchdog::stop(state, &run_id, Why::Cancelled, now, fx);
+    let running: Vec<String> = state.running.iter().map(|run| run.run_id.clone()).collect();
+    for run_id in running {
+        stop(state, &run_id, now, fx);
     }
     // A service manager waits five seconds; the end of a run that hangs must be written before.
     for run in &mut state.running {

@@ -39,6 +39,14 @@ impl Repo {
         }
     }
 
+    /// Keeps what is gone until all that goes with it is known.
+    fn withhold(&mut self, hints: Hints, now: Now) {
+        self.pending.withhold(hints, now.mono_ms);
+        if self.pending.why_everything().is_some() {
+            self.lose();
+        }
+    }
+
     /// Asks for a look at everything: nobody knows what has happened.
     pub(super) fn look_at_everything(&mut self, now: Now) {
         let mut hints = Hints::default();
@@ -139,7 +147,8 @@ pub(super) fn rest(repo: &mut Repo, now: Now) {
 ///
 /// A full listing, not an incremental one: what was written to in place leaves no trace in its directory's stamp.
 fn rescan(repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
-    if repo.pending.why_everything().is_none() || repo.asked.contains(&Kind::Full) {
+    let is_due = repo.pending.everything_due_ms().is_some_and(|due_ms| due_ms <= now.mono_ms);
+    if !is_due || repo.asked.contains(&Kind::Full) {
         return;
     }
     let wait_ms = match repo.watch.rescan {
@@ -192,6 +201,7 @@ fn ends_ms(run: &Running, repo: &Repo) -> u64 {
 }
 
 fn serve(run: &mut Running, repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
+    let judges_removals = repo.pending.release_withheld(now.mono_ms);
     let places = repo.pending.take_due(now.mono_ms, repo.patience());
     // A full run lists everything anyway.
     let polls = repo.must_poll() && run.kind == Kind::Realtime;
@@ -201,7 +211,7 @@ fn serve(run: &mut Running, repo: &mut Repo, now: Now, fx: &mut Vec<Effect>) {
         places: places.len() as u64 + u64::from(polls),
         polled_at: polls.then_some(now.wall),
     });
-    let batch = HintBatch { places, polls: Vec::new() };
+    let batch = HintBatch { places, polls: Vec::new(), judges_removals };
     fx.push(Effect::Serve { run_id: run.run_id.clone(), id: run.repository, batch, polls });
 }
 
@@ -227,6 +237,7 @@ pub(super) fn served(
     }
     repo.add_hints(served.again, now, REST);
     repo.add_hints(served.soon, now, Duration::ZERO);
+    repo.withhold(served.withheld, now);
     if served.has_changed {
         fx.push(Effect::Publish(Event::Changed));
     }
@@ -247,7 +258,8 @@ pub(super) fn next_due(state: &State, id: RepositoryId, repo: &Repo) -> Option<u
     let hints = repo.pending.next_due(repo.patience()).into_iter().chain(must_poll.then_some(0)).min();
     let hints = hints.filter(|_| can_serve).map(|at| at.max(rest));
     let poll = (repo.is_polled() && repo.watch.poll_at > 0).then_some(repo.watch.poll_at);
-    let rescan = repo.pending.why_everything().map(|_| repo.watch.rescan.map_or(0, |(last, wait)| last + wait));
+    let rested = repo.watch.rescan.map_or(0, |(last, wait)| last + wait);
+    let rescan = repo.pending.everything_due_ms().map(|due_ms| due_ms.max(rested));
     let rescan = rescan.filter(|_| !repo.asked.contains(&Kind::Full));
     let quiet =
         state.running_in(id).filter(|run| run.kind == Kind::Realtime && can_serve).map(|run| ends_ms(run, repo));

@@ -180,11 +180,19 @@ impl World {
 
     fn served(&mut self, run_id: String) {
         let Some(job) = self.jobs.get_mut(&run_id).filter(|job| !job.fate.hangs) else { return };
-        job.batch = None;
+        let batch = job.batch.take().unwrap_or_default();
         let id = job.spec.repository.id;
+        // What is gone is withheld until it is judged.
+        let mut withheld = Hints::default();
+        for (place, _) in batch.places.iter().filter(|(place, _)| !batch.judges_removals && place.starts_with(b"gone"))
+        {
+            withheld.name(place, b"f", false);
+            let dirty = self.tree(id.0).dirty.iter_mut().filter(|dirty| dirty.place == *place);
+            dirty.for_each(|dirty| dirty.is_served = false);
+        }
         self.tree(id.0).dirty.retain(|dirty| !dirty.is_served);
         let coverage = self.coverage(id);
-        self.step(Input::Served { run_id, served: Served::default(), coverage });
+        self.step(Input::Served { run_id, served: Served { withheld, ..Served::default() }, coverage });
     }
 
     fn coverage(&mut self, id: RepositoryId) -> Option<Coverage> {

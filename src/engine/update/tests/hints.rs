@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::domain::hint::MAX_PLACES;
 use crate::domain::problem::Class;
 use crate::domain::run::Kind;
+use crate::engine::update::live;
 
 /// Returns a world in which nothing comes by the schedule.
 fn unscheduled(repositories: i64) -> World {
@@ -47,6 +48,36 @@ fn a_place_that_never_rests_is_served_every_five_seconds_and_does_not_hold_up_ot
     assert_eq!(batches[0], (start + 1_500, "calm".to_owned()));
     let busy: Vec<u64> = batches[1..].iter().map(|(at, _)| (at - start) / SECOND).collect();
     assert_eq!(busy, [5, 10, 15, 20, 25, 30]);
+}
+
+#[test]
+fn what_is_withheld_is_looked_at_as_one_when_nothing_more_goes_and_is_pending_until_then() {
+    let mut world = unscheduled(1);
+    let start = world.now.mono_ms;
+    for place in ["gone/1", "gone/2", "there"] {
+        world.write(1, place);
+        world.pass(SECOND);
+    }
+    assert_eq!(live(&world.state, world.now)[0].pending_hints, 2);
+    world.pass(2 * SECOND);
+    let expected = [(500, "gone/1"), (1_500, "gone/2"), (2_500, "there"), (3_520, "gone/1,gone/2")];
+    assert_eq!(batches(&world), expected.map(|(at, places)| (start + at, places.to_owned())));
+    assert_eq!(live(&world.state, world.now)[0].pending_hints, 0);
+    world.pass(MINUTE);
+    assert_eq!(world.story(1, 0).last(), Some(&"completed realtime"));
+}
+
+#[test]
+fn what_is_withheld_is_not_lost_with_its_run() {
+    let mut world = unscheduled(1);
+    world.write(1, "gone");
+    world.pass(SECOND);
+    world.cancel(&["r1"]);
+    world.pass(5 * SECOND);
+    let story = "realtime watch; serve gone; no more hints realtime; completed realtime; realtime watch; serve gone";
+    assert_eq!(world.story(1, 0).join("; "), story);
+    world.pass(10 * SECOND);
+    assert!(world.age(1).unwrap() < 11_000);
 }
 
 #[test]
@@ -159,8 +190,10 @@ fn many_places_and_an_overflow_become_full_runs_that_say_why() {
     for place in 0..=MAX_PLACES {
         world.write(1, &place.to_string());
     }
+    let last = world.now.mono_ms;
     world.pass(MINUTE);
     assert_eq!(world.story(1, 0), ["full watch", "completed full"]);
+    assert_eq!(world.starts(1, Kind::Full), [last + 2_000], "a removal goes on while it is noticed");
     world.lines.clear();
     world.overflow(1);
     world.pass(MINUTE);

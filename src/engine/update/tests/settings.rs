@@ -30,6 +30,17 @@ fn a_paused_repository_runs_nothing_and_gets_a_full_run_when_it_is_resumed() {
 }
 
 #[test]
+fn a_realtime_run_that_only_waits_is_not_cancelled_by_a_pause() {
+    let mut world = settled(1, Config::default());
+    world.write(1, "a");
+    world.pass(SECOND);
+    world.lines.clear();
+    world.pause(1, true);
+    world.pass(SECOND);
+    assert_eq!(world.story(1, 0), ["no more hints realtime", "completed realtime"]);
+}
+
+#[test]
 fn a_pause_forgets_retries() {
     let mut world = settled(1, Config::default());
     world.fates.insert((1, Kind::Full), Fate { fails: Some(Class::Io), ..QUICK });
