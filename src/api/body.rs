@@ -75,9 +75,6 @@ pub struct SyncBody {
     pub window_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// `user`, or `startup` for the sync that follows an addition.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<String>,
 }
 
 /// Files or directories; those that are not UTF-8 in base64.

@@ -20,7 +20,7 @@ use super::body::{AddBody, IdsBody, NamesBody, PathsBody, Settings, SyncBody};
 use super::service::PATIENCE;
 use super::shape::AnswerJson;
 use super::stream::{self, Stream};
-use crate::domain::run::{Kind, Trigger};
+use crate::domain::run::Kind;
 use crate::engine::protocol::{
     AddRepository, Answer, Command, Event, Refusal, SchedulerCommand, Snapshot, SyncRequest,
 };
@@ -234,7 +234,6 @@ fn sync(request: SyncRequest) -> Result<Ask, Refusal> {
         max_time_ms: request.max_time.map(milliseconds),
         window_ms: request.window.map(milliseconds),
         note: request.note,
-        trigger: (request.trigger == Trigger::Startup).then(|| "startup".to_owned()),
         ..SyncBody::default()
     };
     send(Method::POST, &format!("/api/sync/{}", request.kind.as_str()), &body)

@@ -71,11 +71,6 @@ async fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<S
     if body.plan && body.accept_removals {
         return Err(Failure::usage("either plan or accept_removals"));
     }
-    let trigger = match body.trigger.as_deref() {
-        None | Some("user") => Trigger::User,
-        Some("startup") => Trigger::Startup,
-        Some(_) => return Err(Failure::usage("trigger is user or startup")),
-    };
     if let Some(span) = span {
         paths.extend(paths_of_days(service, &names, span).await?);
     }
@@ -88,7 +83,7 @@ async fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<S
         max_time: body.max_time_ms.map(Duration::from_millis),
         window: body.window_ms.map(Duration::from_millis),
         note: body.note,
-        ..SyncRequest::new(names, kind, trigger)
+        ..SyncRequest::new(names, kind, Trigger::User)
     })
 }
 
@@ -153,7 +148,7 @@ pub async fn history(
     let kind = query.kind.map(|word| Kind::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let outcome = query.outcome.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let since = query.since.as_deref().map(since).transpose()?;
-    let limit = limited(query.limit);
+    let limit = limited(query.limit)?;
     let snapshot = service.snapshot().await?;
     service
         .read(move |reader| {

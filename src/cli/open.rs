@@ -30,7 +30,7 @@ pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
     };
     let result = match add_all(&session, directories) {
         Ok(names) if has_screen => screen(context, &session, names),
-        Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
+        Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::User)),
         Err(error) => Err(error),
     };
     session.end(context);
@@ -58,7 +58,7 @@ fn add_all(session: &Session, directories: &[PathBuf]) -> Result<Vec<String>> {
 fn screen(context: &mut Context, session: &Session, names: Vec<String>) -> Result<Verdict> {
     let config = context.places.config()?;
     if !names.is_empty() {
-        let request = SyncRequest::new(names, Kind::Full, Trigger::Startup);
+        let request = SyncRequest::new(names, Kind::Full, Trigger::User);
         session.send(Command::Sync(Box::new(request)))?;
     }
     let options = tui::Options {

@@ -9,7 +9,7 @@ fn the_first_sync_records_every_file_with_its_hash() {
     let world = World::with(&["a.txt=one", "a/b/c.txt=two", "a.d/x=three", "empty=", "a b/ü=four"]);
     world.assert_in_step();
     let run = &world.json(&["history"])[0];
-    for (key, value) in [("kind", json!("full")), ("trigger", json!("startup")), ("outcome", json!("completed"))] {
+    for (key, value) in [("kind", json!("full")), ("trigger", json!("user")), ("outcome", json!("completed"))] {
         assert_eq!(run[key], value);
     }
     assert_eq!((&run["files_added"], &run["files_scanned"]), (&json!(5), &json!(5)));

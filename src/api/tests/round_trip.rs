@@ -88,7 +88,7 @@ fn every_command_reaches_the_engine_as_it_was_sent() {
         },
         if_not_exists: true,
     };
-    let sync = |kind| SyncRequest::new(Vec::new(), kind, Trigger::Startup);
+    let sync = |kind| SyncRequest::new(Vec::new(), kind, Trigger::User);
     let budget = SyncRequest {
         max_bytes: Some(9),
         max_time: Some(Duration::from_millis(8)),
