@@ -78,16 +78,16 @@ impl<T: Serialize + Send + 'static> Page<T> {
     async fn read<S>(
         mut self,
         service: &Service,
-        name: (&'static str, String),
+        name: String,
+        list: &'static str,
         find: impl FnOnce(&Reader, RepositoryId) -> index::Result<Vec<S>> + Send + 'static,
     ) -> Result<Json<Value>, Failure>
     where
         T: for<'a> From<&'a S>,
     {
-        let (list, repository_name) = name;
         service
             .read(move |reader| {
-                let all = find(reader, repository(reader, &repository_name)?.id)?;
+                let all = find(reader, repository(reader, &name)?.id)?;
                 // Ends at the first entry that is not wanted any more.
                 all.iter().enumerate().all(|(at, entry)| self.take(at, || T::from(entry)));
                 Ok(self.json(list))
@@ -176,7 +176,7 @@ pub async fn problems(
     Asked(query): Asked<ProblemsQuery>,
 ) -> Result<Json<Value>, Failure> {
     let page = Page::<ProblemJson>::new(query.limit, query.after)?;
-    page.read(&service, ("problems", name), move |reader, id| reader.problems(Some(id), query.all)).await
+    page.read(&service, name, "problems", move |reader, id| reader.problems(Some(id), query.all)).await
 }
 
 /// Returns what is damaged.
@@ -186,7 +186,7 @@ pub async fn damage(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Value>, Failure> {
     let page = Page::<DamageJson>::new(query.limit, query.after)?;
-    page.read(&service, ("damage", name), |reader, id| reader.damage(Some(id))).await
+    page.read(&service, name, "damage", |reader, id| reader.damage(Some(id))).await
 }
 
 /// Returns what is held.
@@ -196,7 +196,7 @@ pub async fn held(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Value>, Failure> {
     let page = Page::<HeldJson>::new(query.limit, query.after)?;
-    page.read(&service, ("held", name), |reader, id| reader.held(Some(id))).await
+    page.read(&service, name, "held", |reader, id| reader.held(Some(id))).await
 }
 
 /// Looks again, and removes from the index what is still gone.

@@ -322,7 +322,7 @@ fn a_sync_whose_disk_hangs_fails_and_does_not_wait_for_the_disk() {
         return;
     }
     let world = World::with(&["d/a=1"]);
-    world.config("[sync]\nstall_timeout = \"200ms\"\n");
+    world.config("[sync]\nstall_timeout = \"1s\"\n");
     let (directory, trace) = (world.path("d"), world.temp.path().join("trace"));
     let mut strace = Command::new("strace");
     strace.args(["-f", "-o"]).arg(&trace).arg("-P").arg(&directory).args(["-e", "trace=getdents64"]);
