@@ -13,17 +13,24 @@ use super::service::{Service, repository};
 use super::shape::AnswerJson;
 use crate::domain::change::Verdict;
 use crate::domain::path::RelPath;
+use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
-use crate::index::{ChangeFilter, FileQuery};
+use crate::index::{self, ChangeFilter, FileQuery, Reader};
 use crate::wire::{ChangeJson, DamageJson, FileJson, HeldJson, ProblemJson};
 
 const LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1000;
 
 /// Returns how many entries a page holds.
-pub fn limited(limit: Option<u64>) -> usize {
-    limit.unwrap_or(LIMIT).clamp(1, MAX_LIMIT) as usize
+///
+/// # Errors
+/// When none are wanted: such a page would have no next one, and no end.
+pub fn limited(limit: Option<u64>) -> Result<usize, Failure> {
+    match limit.unwrap_or(LIMIT) {
+        0 => Err(Failure::usage(format!("limit is 1 to {MAX_LIMIT}"))),
+        limit => Ok(limit.min(MAX_LIMIT) as usize),
+    }
 }
 
 /// Which part of a list is asked for.
@@ -44,9 +51,9 @@ struct Page<T> {
     has_more: bool,
 }
 
-impl<T: Serialize> Page<T> {
-    fn new(limit: Option<u64>, after: Option<usize>) -> Page<T> {
-        Page { skip: after.unwrap_or(0), limit: limited(limit), entries: Vec::new(), has_more: false }
+impl<T: Serialize + Send + 'static> Page<T> {
+    fn new(limit: Option<u64>, after: Option<usize>) -> Result<Page<T>, Failure> {
+        Ok(Page { skip: after.unwrap_or(0), limit: limited(limit)?, entries: Vec::new(), has_more: false })
     }
 
     /// Takes the `at`-th entry, counted from 0; returns whether more is wanted.
@@ -62,19 +69,30 @@ impl<T: Serialize> Page<T> {
         true
     }
 
-    fn of<S>(query: &PageQuery, all: &[S], shape: impl Fn(&S) -> T) -> Page<T> {
-        let mut page = Page::new(query.limit, query.after);
-        for (at, entry) in all.iter().enumerate() {
-            if !page.take(at, || shape(entry)) {
-                break;
-            }
-        }
-        page
-    }
-
     fn json(self, name: &str) -> Json<Value> {
         let next = self.has_more.then_some(self.skip.saturating_add(self.limit));
         Json(json!({ name: self.entries, "next": next }))
+    }
+
+    /// Takes its part of what the index says of one repository.
+    async fn read<S>(
+        mut self,
+        service: &Service,
+        name: String,
+        list: &'static str,
+        find: impl FnOnce(&Reader, RepositoryId) -> index::Result<Vec<S>> + Send + 'static,
+    ) -> Result<Json<Value>, Failure>
+    where
+        T: for<'a> From<&'a S>,
+    {
+        service
+            .read(move |reader| {
+                let all = find(reader, repository(reader, &name)?.id)?;
+                // Ends at the first entry that is not wanted any more.
+                all.iter().enumerate().all(|(at, entry)| self.take(at, || T::from(entry)));
+                Ok(self.json(list))
+            })
+            .await
     }
 }
 
@@ -84,10 +102,10 @@ pub async fn files(
     Named(name): Named,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Value>, Failure> {
+    let mut page = Page::new(query.limit, query.after)?;
     service
         .read(move |reader| {
             let repository = repository(reader, &name)?;
-            let mut page = Page::new(query.limit, query.after);
             let mut at = 0;
             let all = FileQuery { repository: repository.id, below: RelPath::root() };
             reader.for_each_file(&all, |entry| {
@@ -118,10 +136,10 @@ pub async fn changes(
     let unknown = |word: &str| Failure::usage(format!("{word:?} is no verdict"));
     let verdict = query.verdict.map(|word| Verdict::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let since = query.since.as_deref().map(since).transpose()?;
+    let mut page = Page::new(query.limit, query.after)?;
     service
         .read(move |reader| {
             let repository = repository(reader, &name)?;
-            let mut page = Page::new(query.limit, query.after);
             let filter = ChangeFilter {
                 repository: Some(repository.id),
                 run: query.run.map(|run| super::runs::find(reader, &run)).transpose()?.map(|run| run.number),
@@ -151,44 +169,34 @@ pub struct ProblemsQuery {
     all: bool,
 }
 
+/// Returns what could not be handled.
 pub async fn problems(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<ProblemsQuery>,
 ) -> Result<Json<Value>, Failure> {
-    service
-        .read(move |reader| {
-            let found = reader.problems(Some(repository(reader, &name)?.id), query.all)?;
-            let page = PageQuery { limit: query.limit, after: query.after };
-            Ok(Page::of(&page, &found, |problem| ProblemJson::from(problem)).json("problems"))
-        })
-        .await
+    let page = Page::<ProblemJson>::new(query.limit, query.after)?;
+    page.read(&service, name, "problems", move |reader, id| reader.problems(Some(id), query.all)).await
 }
 
+/// Returns what is damaged.
 pub async fn damage(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Value>, Failure> {
-    service
-        .read(move |reader| {
-            let found = reader.damage(Some(repository(reader, &name)?.id))?;
-            Ok(Page::of(&query, &found, |damage| DamageJson::from(damage)).json("damage"))
-        })
-        .await
+    let page = Page::<DamageJson>::new(query.limit, query.after)?;
+    page.read(&service, name, "damage", |reader, id| reader.damage(Some(id))).await
 }
 
+/// Returns what is held.
 pub async fn held(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Value>, Failure> {
-    service
-        .read(move |reader| {
-            let found = reader.held(Some(repository(reader, &name)?.id))?;
-            Ok(Page::of(&query, &found, |held| HeldJson::from(held)).json("held"))
-        })
-        .await
+    let page = Page::<HeldJson>::new(query.limit, query.after)?;
+    page.read(&service, name, "held", |reader, id| reader.held(Some(id))).await
 }
 
 /// Looks again, and removes from the index what is still gone.

@@ -154,7 +154,7 @@ pub async fn history(
     let kind = query.kind.map(|word| Kind::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let outcome = query.outcome.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let since = query.since.as_deref().map(since).transpose()?;
-    let limit = limited(query.limit);
+    let limit = limited(query.limit)?;
     let snapshot = service.snapshot().await?;
     service
         .read(move |reader| {

@@ -139,10 +139,10 @@ pub enum Repo {
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Let a repository rest: nothing syncs it
-    Pause { name: String },
+    /// Let repositories rest: nothing syncs them
+    Pause(Which),
     /// End a pause
-    Resume { name: String },
+    Resume(Which),
     /// Give a repository another name
     Rename { name: String, new_name: String },
     /// Remove a repository from the index, never from the disk
@@ -152,6 +152,16 @@ pub enum Repo {
         #[arg(long, short)]
         yes: bool,
     },
+}
+
+/// Repositories by name; all of them only when that is said.
+#[derive(Debug, Args)]
+pub struct Which {
+    #[arg(required_unless_present = "all", value_name = "NAME")]
+    pub names: Vec<String>,
+    /// All repositories
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]

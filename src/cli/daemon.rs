@@ -1,5 +1,7 @@
 //! `watchkeeper daemon`: the engine without a screen, in the foreground, as a service manager wants it.
 
+mod supervisor;
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
@@ -8,13 +10,15 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use supervisor::Supervisor;
+
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
 use super::follow::describe;
 use super::session::Session;
 use crate::domain::amount::plural;
 use crate::domain::report::Run;
-use crate::domain::run::{Kind, Outcome, Tally};
+use crate::domain::run::{Outcome, Tally};
 use crate::domain::show::show;
 use crate::engine::protocol::{Answer, Command, Event};
 use crate::engine::{self, Handle, Subscription};
@@ -24,6 +28,8 @@ use crate::index::Reader;
 const RUNS_STOP_WITHIN: Duration = Duration::from_secs(4);
 /// An engine that does not answer for so long does not hold up the signals.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// A service manager that did not read is told again after this.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often the log says what it held back.
 const COUNT_UP_EVERY: Duration = Duration::from_secs(60);
 
@@ -62,6 +68,7 @@ struct Daemon<'a> {
     repositories: usize,
     waiting: BTreeSet<String>,
     running: BTreeSet<String>,
+    supervisor: Supervisor,
     /// As it was told last.
     status: String,
 }
@@ -69,7 +76,8 @@ struct Daemon<'a> {
 impl Daemon<'_> {
     fn new(context: &Context, handle: Handle) -> Daemon<'_> {
         let (waiting, running) = Default::default();
-        Daemon { context, handle, reader: None, repositories: 0, waiting, running, status: String::new() }
+        let supervisor = Supervisor::new(std::env::var_os("NOTIFY_SOCKET"));
+        Daemon { context, handle, reader: None, repositories: 0, waiting, running, supervisor, status: String::new() }
     }
 
     /// Serves until a signal or the engine's end. Returns whether the engine has ended by itself.
@@ -79,9 +87,11 @@ impl Daemon<'_> {
         let mut hang_up = signal(SignalKind::hangup())?;
         // The engine's first answer: it is ready.
         self.hear(events.next().await);
-        tell(&[NotifyState::Ready]);
-        tokio::spawn(keep_watchdog(self.handle.clone()));
+        self.supervisor.tell(&[NotifyState::Ready]);
+        tokio::spawn(keep_watchdog(self.handle.clone(), self.supervisor.clone()));
         let mut minute = interval(COUNT_UP_EVERY);
+        let mut again = interval(TELL_AGAIN_AFTER);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let handle = self.handle.clone();
         loop {
             tokio::select! {
@@ -89,6 +99,8 @@ impl Daemon<'_> {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => self.reload().await,
+                // Before the events: in a stream of them its turn would not come.
+                _ = again.tick(), if self.supervisor.has_missed() => self.supervisor.tell(&[]),
                 event = events.next() => match event {
                     Event::Ended => return Ok(true),
                     event => self.hear(event),
@@ -103,7 +115,7 @@ impl Daemon<'_> {
 
     /// Cancels everything, and returns whether it has ended in time.
     async fn stop(&mut self, events: &mut Subscription) -> bool {
-        tell(&[NotifyState::Stopping]);
+        self.supervisor.tell(&[NotifyState::Stopping]);
         tracing::info!("watchkeeper is stopping");
         let handle = self.handle.clone();
         let mut stopped = pin!(timeout(RUNS_STOP_WITHIN, handle.send(Command::Shutdown)));
@@ -124,7 +136,7 @@ impl Daemon<'_> {
     async fn reload(&mut self) {
         // The service manager waits for the end of what began at this moment.
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Ok(now) => self.supervisor.tell(&[NotifyState::Reloading, now]),
             Err(error) => tracing::warn!(%error, "the monotonic clock cannot be read"),
         }
         match self.take_over_config().await {
@@ -135,7 +147,7 @@ impl Daemon<'_> {
                 "the config was not taken over, the old one stays: {reason}"
             ),
         }
-        tell(&[NotifyState::Ready]);
+        self.supervisor.tell(&[NotifyState::Ready]);
     }
 
     async fn take_over_config(&self) -> std::result::Result<(), String> {
@@ -203,31 +215,24 @@ impl Daemon<'_> {
             status.push_str(&format!(", {} waiting", self.waiting.len()));
         }
         if status != self.status {
-            tell(&[NotifyState::Status(&status)]);
+            self.supervisor.tell(&[NotifyState::Status(&status)]);
             self.status = status;
         }
     }
 }
 
 /// Tells the service manager that the engine lives, as long as it answers.
-async fn keep_watchdog(handle: Handle) {
+async fn keep_watchdog(handle: Handle, supervisor: Supervisor) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut half = interval(limit / 2);
     half.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         half.tick().await;
         match timeout(limit / 2, handle.snapshot()).await {
-            Ok(Some(_)) => tell(&[NotifyState::Watchdog]),
+            Ok(Some(_)) => supervisor.tell(&[NotifyState::Watchdog]),
             Ok(None) => return,
             Err(_) => tracing::error!("the engine has not answered for {} s", limit.as_secs() / 2),
         }
-    }
-}
-
-/// Tells the service manager; without one, nobody.
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "the service manager cannot be told");
     }
 }
 
@@ -242,9 +247,8 @@ fn log_end(run: &Run) {
     match run.outcome {
         Some(Outcome::Failed) => tracing::error!(cause, "{line}"),
         Some(Outcome::Held | Outcome::Partial | Outcome::Interrupted) => tracing::warn!(cause, "{line}"),
-        Some(Outcome::Completed) if run.kind == Kind::Realtime && has_found_nothing(&run.tally) => {
-            tracing::debug!(cause, "{line}");
-        }
+        // Those of the schedule are many, and the history has them.
+        Some(Outcome::Completed) if has_found_nothing(&run.tally) => tracing::debug!(cause, "{line}"),
         Some(Outcome::Completed | Outcome::Cancelled) | None => tracing::info!(cause, "{line}"),
     }
 }

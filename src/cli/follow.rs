@@ -169,7 +169,7 @@ impl Follower<'_> {
         self.bars.remove(run_id);
         match self.context.places.existing_reader()?.run(run_id) {
             Ok(run) if run.outcome.is_some() => self.finished(&run),
-            // Cancelled before it began, or cut off: it has no row, or one without an end.
+            // Cancelled before it began, or its engine hangs: it has no row, or one without an end.
             Ok(_) | Err(_) => {
                 self.verdict.failed |= self.verdict.signal.is_none();
                 Ok(())
@@ -186,8 +186,11 @@ impl Follower<'_> {
     fn finished(&mut self, run: &Run) -> Result<()> {
         let reader = self.context.places.existing_reader()?;
         let status = reader.status(reader.repository(&run.repository)?)?;
-        self.verdict.failed |= run.outcome == Some(Outcome::Failed)
-            || (run.outcome == Some(Outcome::Cancelled) && self.verdict.signal.is_none());
+        self.verdict.failed |= match run.outcome {
+            Some(Outcome::Failed) => true,
+            Some(Outcome::Cancelled | Outcome::Interrupted) => self.verdict.signal.is_none(),
+            _ => false,
+        };
         self.verdict.held |= run.outcome == Some(Outcome::Held);
         self.verdict.problems |= run.outcome == Some(Outcome::Partial) && status.new_problems > 0;
         self.verdict.damaged |= status.damaged > 0;

@@ -100,10 +100,13 @@ impl Places {
 
     /// Opens the index for reading; `None` when there is none yet.
     pub fn reader(&self) -> Result<Option<Reader>> {
-        match self.data_directory()? {
-            Some(directory) => Ok(Reader::open(&directory.join("index.db"))?),
-            None => Ok(None),
-        }
+        let Some(directory) = self.data_directory()? else { return Ok(None) };
+        let reader = Reader::open(&directory.join("index.db"))?;
+        // An engine writes the start of a run only while it has the lock.
+        Ok(match crate::engine::is_running(&directory) {
+            true => reader,
+            false => reader.map(Reader::left_alone),
+        })
     }
 
     /// Opens the index for reading.

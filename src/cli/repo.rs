@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Context;
-use super::args::{HashChoice, Repo, RepoAdd};
+use super::args::{HashChoice, Repo, RepoAdd, Which};
 use super::exit::{CliError, Result, Verdict};
 use super::follow;
 use super::output::{Cell, Tone, ask};
@@ -25,10 +25,8 @@ pub fn run(context: &mut Context, command: Repo) -> Result<Verdict> {
         Repo::List => list(context),
         Repo::Show { name } => show_one(context, &name),
         Repo::Set { name, settings } => set(context, &name, &settings),
-        Repo::Pause { name } => tell(context, Command::Pause { names: vec![name.clone()] }, &format!("{name}: paused")),
-        Repo::Resume { name } => {
-            tell(context, Command::Resume { names: vec![name.clone()] }, &format!("{name}: resumed"))
-        }
+        Repo::Pause(which) => tell_which(context, which, |names| Command::Pause { names }, "paused"),
+        Repo::Resume(which) => tell_which(context, which, |names| Command::Resume { names }, "resumed"),
         Repo::Rename { name, new_name } => {
             let said = format!("{name} is {new_name} now");
             tell(context, Command::RenameRepository { name, new_name }, &said)
@@ -41,6 +39,17 @@ fn tell(context: &mut Context, command: Command, said: &str) -> Result<Verdict> 
     Session::with(context, false, |_, session| session.send(command.clone()))?;
     context.out.message(said);
     Ok(Verdict::default())
+}
+
+fn tell_which(
+    context: &mut Context,
+    which: Which,
+    command: impl Fn(Vec<String>) -> Command,
+    said: &str,
+) -> Result<Verdict> {
+    let whom = if which.all { "all repositories".to_owned() } else { which.names.join(", ") };
+    // To the engine no name means all of them.
+    tell(context, command(which.names), &format!("{whom}: {said}"))
 }
 
 /// Returns what the options of `repo add` say about the repository.

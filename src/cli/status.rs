@@ -7,7 +7,7 @@ use super::args::Status;
 use super::exit::{CliError, Result, Verdict};
 use super::output::{Cell, Tone};
 use crate::api::{self, Standing, Told};
-use crate::domain::amount::{age, bytes, count, parse_duration, plural};
+use crate::domain::amount::{age, ago, bytes, count, parse_duration, plural};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::IndexStatus;
 use crate::domain::repository::State;
@@ -213,7 +213,7 @@ fn check(context: &mut Context, args: &Status, statuses: &[Standing]) -> Result<
         };
         if !is_paused && max_age.is_some_and(is_over) {
             verdict.failed = true;
-            let since = since_ms.map(|ms| format!("true as of {} ago only", age(ms)));
+            let since = since_ms.map(|ms| format!("true as of {} only", ago(ms)));
             say(since.unwrap_or("never listed to its end".to_owned()));
         }
     }

@@ -98,6 +98,14 @@ pub fn age(milliseconds: i64) -> String {
     }
 }
 
+/// Returns how long ago something was, to be read in a sentence: `now`, `3 h ago`.
+pub fn ago(milliseconds: i64) -> String {
+    match age(milliseconds).as_str() {
+        "now" => "now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// Returns how long something took: `0.2 s`, `41 s`, `3 min 12 s`, `2 h 05 min`.
 pub fn took(milliseconds: u64) -> String {
     match milliseconds / 1000 {
@@ -144,6 +152,7 @@ mod tests {
         for (ms, shown) in [(900, "now"), (12_000, "12 s"), (240_000, "4 min"), (800_000_000, "9 d")] {
             assert_eq!(age(ms), shown);
         }
+        assert_eq!((ago(900), ago(240_000)), ("now".to_owned(), "4 min ago".to_owned()));
         for (ms, shown) in [(230, "0.2 s"), (41_000, "41 s"), (192_000, "3 min 12 s"), (7_500_000, "2 h 05 min")] {
             assert_eq!(took(ms), shown);
         }

@@ -107,6 +107,7 @@ impl Desk {
         let name = match add.name {
             Some(name) => {
                 check_name(&name).map_err(usage)?;
+                refuse_taken(&name, repositories.iter())?;
                 name
             }
             None => free_name(&path, &repositories),
@@ -161,6 +162,8 @@ impl Desk {
     fn rename(&self, name: &str, new_name: &str) -> Refused<u64> {
         check_name(new_name).map_err(usage)?;
         let repository = self.find(name)?;
+        let others = self.reader()?.repositories().map_err(index_failed)?;
+        refuse_taken(new_name, others.iter().filter(|other| other.id != repository.id))?;
         self.writer.rename_repository(repository.id, new_name).map_err(index_failed)?;
         Ok(1)
     }
@@ -261,6 +264,13 @@ fn refuse_overlap<'a>(path: &Path, others: impl Iterator<Item = &'a Repository>)
         }
     }
     Ok(())
+}
+
+fn refuse_taken<'a>(name: &str, mut others: impl Iterator<Item = &'a Repository>) -> Refused<()> {
+    match others.any(|other| other.name == name) {
+        true => Err(Refusal::new("conflict", format!("there is a repository {name} already; choose another name"))),
+        false => Ok(()),
+    }
 }
 
 fn free_name(path: &Path, repositories: &[Repository]) -> String {

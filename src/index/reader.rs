@@ -10,6 +10,8 @@ use super::{IndexError, Result, connection, digest, migrate};
 #[derive(Debug)]
 pub struct Reader {
     pub(super) connection: Connection,
+    /// No engine lives: what is open will never end.
+    pub(super) is_left_alone: bool,
 }
 
 impl Reader {
@@ -29,11 +31,16 @@ impl Reader {
                 }
                 migrate::check_reached(schema, path)?;
                 digest::prepare(&connection)?;
-                Ok(Some(Reader { connection }))
+                Ok(Some(Reader { connection, is_left_alone: false }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IndexError::Open { path: path.to_owned(), source }),
         }
+    }
+
+    /// Shows the runs without an end as what the next engine will make of them: cut off. For when none lives.
+    pub fn left_alone(self) -> Reader {
+        Reader { is_left_alone: true, ..self }
     }
 
     /// Looks the database over; slow on a large one.

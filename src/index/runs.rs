@@ -62,6 +62,9 @@ pub struct RunFilter {
     pub limit: Option<u64>,
 }
 
+/// What is said of a run whose process was gone before its end.
+const CUT_OFF: &str = "the program was ended in the middle of this run";
+
 const RUN: &str = "SELECT run_id, number, repository_id, repository, kind, trigger, outcome, started_ms, ended_ms, \
                    duration_ms, files_scanned, files_added, files_updated, files_removed, files_moved, files_damaged, \
                    problems, bytes_hashed, directories_listed, error_class, error_message, attempt, instance, metadata, \
@@ -219,7 +222,7 @@ impl Writer {
                         ended_ms: at_ms,
                         duration_ms: 0,
                         error_class: None,
-                        error_message: Some("the program was ended in the middle of this run".to_owned()),
+                        error_message: Some(CUT_OFF.to_owned()),
                         metadata: None,
                         vouches_from_ms: None,
                     };
@@ -308,7 +311,8 @@ impl Reader {
             values.push(Box::new(kind.as_str()));
         }
         if let Some(outcome) = filter.outcome {
-            conditions.push("outcome = ?");
+            let is_cut_off = self.is_left_alone && outcome == Outcome::Interrupted;
+            conditions.push(if is_cut_off { "coalesce(outcome, 'interrupted') = ?" } else { "outcome = ?" });
             values.push(Box::new(outcome.as_str()));
         }
         if let Some(since) = filter.since {
@@ -322,7 +326,7 @@ impl Reader {
         let limit = filter.limit.map_or(-1, |limit| limit as i64);
         let sql = format!("{RUN} WHERE {} ORDER BY number DESC LIMIT {limit}", conditions.join(" AND "));
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(rusqlite::params_from_iter(values.iter()), run)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(values.iter()), |row| Ok(self.judge(run(row)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -337,10 +341,17 @@ impl Reader {
             Ok(number) => self.connection.query_row(&by_number, [number], run).optional()?,
             Err(_) => self.connection.query_row(&by_id, [number_or_id], run).optional()?,
         };
-        found.ok_or_else(|| {
+        found.map(|run| self.judge(run)).ok_or_else(|| {
             let shown = show(number_or_id.as_bytes());
             IndexError::Invalid(format!("there is no run {shown}; `watchkeeper history` lists them by number"))
         })
+    }
+
+    fn judge(&self, run: Run) -> Run {
+        if !self.is_left_alone || run.outcome.is_some() {
+            return run;
+        }
+        Run { outcome: Some(Outcome::Interrupted), error_message: Some(CUT_OFF.to_owned()), ..run }
     }
 
     /// Returns a run's log, oldest first.

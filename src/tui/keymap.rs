@@ -5,14 +5,13 @@
 
 mod enabled;
 mod key;
+mod table;
 
 use std::collections::BTreeMap;
 
-use crossterm::event::KeyCode;
-
 pub use enabled::Can;
-use enabled::*;
 pub use key::Key;
+pub use table::KEYMAP;
 
 use super::state::{Overlay, State, Tab};
 use crate::domain::run::Kind;
@@ -106,220 +105,6 @@ pub struct Binding {
     pub short: &'static str,
     /// The words in help and palette.
     pub words: &'static str,
-}
-
-use Key::{Char, Ctrl, Named};
-
-/// The table, in the order of footer, help and palette.
-pub const KEYMAP: &[Binding] = &[
-    row(
-        Context::Repository,
-        "sync",
-        &[Char('s')],
-        Action::Sync(Kind::Full),
-        can_send,
-        ("sync", "bring up to date: list every directory"),
-    ),
-    row(
-        Context::Repository,
-        "verify",
-        &[Char('v')],
-        Action::Sync(Kind::Verify),
-        can_send,
-        ("verify", "read all content again and compare"),
-    ),
-    row(
-        Context::Repository,
-        "sync-incremental",
-        &[],
-        Action::Sync(Kind::Incremental),
-        can_send,
-        ("", "sync only where something may have changed"),
-    ),
-    row(
-        Context::Repository,
-        "cleanup",
-        &[],
-        Action::Sync(Kind::Cleanup),
-        can_send,
-        ("", "only drop records whose file is gone"),
-    ),
-    row(Context::Repository, "pause", &[Char('p')], Action::Pause, can_send, ("pause", "let it rest, or go on again")),
-    row(
-        Context::Repository,
-        "cancel",
-        &[Char('x')],
-        Action::Cancel,
-        can_cancel,
-        ("cancel", "stop what runs; what is done stays"),
-    ),
-    row(Context::Confirm, "yes", &[Char('y')], Action::Yes, always, ("yes", "do it")),
-    row(
-        Context::Confirm,
-        "go-on",
-        &[Char('d')],
-        Action::GoOn,
-        can_go_on,
-        ("detach", "leave the screen, let the runs go on"),
-    ),
-    row(
-        Context::Confirm,
-        "no",
-        &[Char('n'), Named(KeyCode::Enter), Char('q')],
-        Action::No,
-        always,
-        ("no", "leave everything as it is"),
-    ),
-    row(Context::Text, "enter", &[Named(KeyCode::Enter)], Action::Enter, always, ("take", "take it as it is")),
-    row(Context::Text, "text-up", &[Named(KeyCode::Up)], Action::Up, always, ("", "the line above")),
-    row(Context::Text, "text-down", &[Named(KeyCode::Down)], Action::Down, always, ("", "the line below")),
-    row(
-        Context::Move,
-        "open",
-        &[Named(KeyCode::Enter)],
-        Action::Open,
-        can_open,
-        ("open", "look into the selected row"),
-    ),
-    row(Context::Move, "up", &[Named(KeyCode::Up), Char('k')], Action::Up, always, ("", "up")),
-    row(Context::Move, "down", &[Named(KeyCode::Down), Char('j')], Action::Down, always, ("", "down")),
-    row(
-        Context::Move,
-        "half-page-up",
-        &[Named(KeyCode::PageUp), Ctrl('u')],
-        Action::HalfPageUp,
-        always,
-        ("", "half a page up"),
-    ),
-    row(
-        Context::Move,
-        "half-page-down",
-        &[Named(KeyCode::PageDown), Ctrl('d')],
-        Action::HalfPageDown,
-        always,
-        ("", "half a page down"),
-    ),
-    row(Context::Move, "first", &[Char('g'), Named(KeyCode::Home)], Action::First, always, ("", "to the first row")),
-    row(Context::Move, "last", &[Char('G'), Named(KeyCode::End)], Action::Last, always, ("", "to the last row")),
-    row(
-        Context::Row,
-        "filter",
-        &[Char('/')],
-        Action::Filter,
-        can_filter,
-        ("filter", "narrow: part of a word, ! without it, ~ letters in order"),
-    ),
-    row(Context::Row, "sort", &[Char('o')], Action::Sort, can_sort, ("", "the next order of this table")),
-    row(
-        Context::Row,
-        "copy",
-        &[Char('y')],
-        Action::Copy,
-        can_copy,
-        ("", "copy the row's name or path to the terminal's clipboard"),
-    ),
-    row(
-        Context::Row,
-        "copy-command",
-        &[],
-        Action::CopyCommand,
-        can_copy_command,
-        ("", "copy the command line of what was asked for last"),
-    ),
-    row(Context::Row, "older", &[Char('<')], Action::Older, has_run_open, ("older", "the run before the open one")),
-    row(Context::Row, "newer", &[Char('>')], Action::Newer, has_run_open, ("newer", "the run after the open one")),
-    row(Context::Panes, "next-pane", &[Named(KeyCode::Tab)], Action::NextPane, always, ("pane", "the other pane")),
-    row(
-        Context::Panes,
-        "previous-pane",
-        &[Named(KeyCode::BackTab)],
-        Action::PreviousPane,
-        always,
-        ("", "the other pane, backwards"),
-    ),
-    row(Context::Panes, "show-list", &[Char('0')], Action::ShowList, always, ("", "the list of repositories")),
-    row(
-        Context::Panes,
-        "show-status",
-        &[Char('1')],
-        Action::Show(Tab::Status),
-        always,
-        ("", "Status of the selected repository"),
-    ),
-    row(
-        Context::Panes,
-        "show-progress",
-        &[Char('2')],
-        Action::Show(Tab::Progress),
-        always,
-        ("", "Progress of what runs and waits"),
-    ),
-    row(Context::Panes, "show-history", &[Char('3')], Action::Show(Tab::History), always, ("", "History: its runs")),
-    row(
-        Context::Panes,
-        "show-problems",
-        &[Char('4')],
-        Action::Show(Tab::Problems),
-        always,
-        ("", "Problems: what needs a person"),
-    ),
-    row(
-        Context::Panes,
-        "previous-tab",
-        &[Named(KeyCode::Left), Char('h')],
-        Action::PreviousTab,
-        always,
-        ("", "the tab to the left"),
-    ),
-    row(
-        Context::Panes,
-        "next-tab",
-        &[Named(KeyCode::Right), Char('l')],
-        Action::NextTab,
-        always,
-        ("", "the tab to the right"),
-    ),
-    row(Context::Panes, "zoom", &[Char('z')], Action::Zoom, always, ("", "one pane on the whole screen, and back")),
-    row(
-        Context::Always,
-        "back",
-        &[Named(KeyCode::Esc)],
-        Action::Back,
-        can_go_back,
-        ("back", "close, clear the message or the filter, one step back"),
-    ),
-    row(
-        Context::Screen,
-        "palette",
-        &[Char(':')],
-        Action::Palette,
-        always,
-        ("commands", "everything that can be done, by name"),
-    ),
-    row(Context::Screen, "messages", &[Char('M')], Action::Messages, always, ("", "what was said in this session")),
-    row(Context::Screen, "quit", &[Char('q')], Action::Quit, always, ("quit", "leave; asks when runs would stop")),
-    row(
-        Context::Always,
-        "interrupt",
-        &[Ctrl('c')],
-        Action::Interrupt,
-        always,
-        ("", "as quit; twice: now, runs are cancelled"),
-    ),
-    row(Context::Always, "suspend", &[Ctrl('z')], Action::Suspend, always, ("", "to the shell; fg returns")),
-    row(Context::Always, "redraw", &[Ctrl('l')], Action::Redraw, always, ("", "draw the screen anew")),
-    row(Context::Screen, "help", &[Char('?')], Action::Help, always, ("help", "the keys that work here")),
-];
-
-const fn row(
-    context: Context,
-    name: &'static str,
-    keys: &'static [Key],
-    action: Action,
-    enabled: fn(&State) -> Can,
-    (short, words): (&'static str, &'static str),
-) -> Binding {
-    Binding { context, name, keys, action, enabled, short, words }
 }
 
 /// Which keys do what: the table, and what the config says otherwise.
@@ -420,6 +205,7 @@ pub fn find(state: &State, key: Key) -> Option<&'static Binding> {
 
 #[cfg(test)]
 mod tests {
+    use super::Key::{Char, Ctrl};
     use super::*;
 
     fn change(action: &str, key: &str) -> Result<Keys, String> {

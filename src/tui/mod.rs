@@ -19,6 +19,7 @@ mod field;
 mod filter;
 #[cfg(test)]
 mod fixture;
+mod front;
 mod keymap;
 mod layout;
 mod overlay;

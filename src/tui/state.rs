@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use ratatui::layout::Size;
 
-use super::event::{Effect, Now, RepositoryRows, RunRows};
-use super::field::Field;
+use super::event::{Now, RepositoryRows, RunRows};
 use super::filter::Filter;
+pub use super::front::{Lasts, Message, Notice, Overlay, Question};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
 use super::text::Zone;
@@ -135,75 +135,6 @@ pub enum Detail {
         rows: Option<Box<RunRows>>,
     },
     Trouble(trouble::Key),
-}
-
-/// What stands in front of everything else.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Overlay {
-    Help {
-        scroll: usize,
-    },
-    /// Asks whether the runs of this repository are to end.
-    Cancel {
-        name: String,
-    },
-    /// Asks what becomes of the runs.
-    Quit,
-    /// Asks before something that cannot be taken back, or that a person must have meant.
-    Ask(Question),
-    /// Narrows a table while it is typed; `before` returns when it is given up.
-    Filter {
-        place: Place,
-        field: Field,
-        before: String,
-    },
-    /// All actions by name; `at` is the selected one of those that match.
-    Palette {
-        field: Field,
-        at: usize,
-    },
-    /// What was said in this session.
-    Messages {
-        scroll: usize,
-    },
-}
-
-/// A question: Enter and Esc are no.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    pub title: String,
-    pub words: Vec<String>,
-    /// What yes does, in words.
-    pub yes: String,
-    /// What yes does.
-    pub then: Vec<Effect>,
-    /// Must be typed for a yes, and what was typed so far; without it `y` is enough.
-    pub typed: Option<(String, Field)>,
-}
-
-/// A notice as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    pub at: Timestamp,
-    pub text: String,
-    pub hint: Option<String>,
-}
-
-/// A line for the person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    pub text: String,
-    pub hint: Option<String>,
-    pub lasts: Lasts,
-}
-
-/// How long a notice stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasts {
-    /// Until the first news after this moment.
-    Until { monotonic_ms: u64 },
-    /// Until the person says that it was seen.
-    UntilSeen,
 }
 
 impl State {

@@ -253,6 +253,9 @@ fn curl_can_do_what_the_command_line_can() {
     assert_eq!(running.post("single", r#"{"repository":"tree","paths":["../x"]}"#).0, 400);
     assert_eq!(running.curl(&["-X", "POST", "-d", "{}"], "full").0, 415);
     assert_eq!(running.curl(&["-X", "DELETE"], "repositories/busy").0, 409);
+    let rename = ["-X", "PATCH", "-H", "Content-Type: application/json", "-d", r#"{"name":"busy"}"#];
+    let (status, taken) = running.curl(&rename, "repositories/tree");
+    assert_eq!((status, &taken["error"]["code"]), (409, &"conflict".into()), "{taken}");
     assert_eq!(running.curl(&[], "full").0, 405);
     assert_eq!(running.curl(&["-X", "POST"], "repositories/tree/pause").0, 200);
     assert_eq!(running.post("full", r#"{"repositories":["tree"]}"#).0, 409);

@@ -131,6 +131,28 @@ fn repositories_do_not_overlap_and_get_names_of_their_own() {
 }
 
 #[test]
+fn several_repositories_are_paused_at_once_and_all_only_when_that_is_said() {
+    let world = World::empty();
+    for name in ["a", "b", "c"] {
+        world.put(&format!("{name}/"));
+        world.ok(&["repo", "add", world.path(name).to_str().unwrap(), "--no-sync"]);
+    }
+    let paused = || world.sqlite("SELECT group_concat(name) FROM repositories WHERE paused_ms IS NOT NULL");
+    world.exits(2, &["repo", "pause"]);
+    world.exits(2, &["repo", "pause", "a", "--all"]);
+    world.exits(1, &["repo", "pause", "a", "nobody"]);
+    assert_eq!(paused(), "", "one wrong name and none is paused");
+    assert!(world.ok(&["repo", "pause", "a", "c"]).err.contains("a, c: paused"));
+    assert_eq!(paused(), "a,c");
+    world.ok(&["repo", "pause", "--all"]);
+    assert_eq!(paused(), "a,b,c");
+    world.ok(&["repo", "resume", "b", "c"]);
+    assert_eq!(paused(), "a");
+    world.ok(&["repo", "resume", "--all"]);
+    assert_eq!(paused(), "");
+}
+
+#[test]
 fn a_second_program_is_told_who_has_the_data_directory() {
     let world = World::with(&["a"]);
     let lock = world.data.join("engine.lock");
@@ -199,7 +221,8 @@ fn without_a_terminal_a_directory_is_synced_in_plain_lines_and_nothing_is_the_st
     assert!(said.out.contains("tree") && said.out.contains("stale") && !said.out.contains('\x1b'), "{said:?}");
     let said = world.ok(&["status", "--check"]);
     assert!(said.out.starts_with("ok: 1 repository"), "{said:?}");
-    world.exits(1, &["status", "--check", "--max-age", "0s"]);
+    let said = world.exits(1, &["status", "--check", "--max-age", "0s"]);
+    assert!(said.out.contains("tree: true as of now only"), "{said:?}");
     assert!(world.ok(&["sync", "--quiet"]).out.is_empty());
 }
 

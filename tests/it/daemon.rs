@@ -3,6 +3,7 @@
 use super::engine::Daemon;
 use super::world::{BINARY, World, said, skipped};
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -122,7 +123,17 @@ fn a_daemon_that_was_killed_leaves_a_run_that_the_next_one_closes_as_interrupted
     let world = endless();
     let daemon = Daemon::ready(&world);
     world.wait_for_sql(RUNS, "1");
+    assert_eq!(world.status()["last_run"]["outcome"], Value::Null);
     assert_eq!(daemon.end(Signal::KILL).0, None);
+    // Nobody has written that yet.
+    assert_eq!(world.sqlite(RUNS), "1");
+    assert_eq!(world.status()["last_run"]["outcome"], "interrupted");
+    assert_eq!(world.json(&["history", "--outcome", "interrupted"])[0]["outcome"], "interrupted");
+    for command in [&["status"][..], &["history"], &["history", "1"]] {
+        let said = world.ok(command);
+        assert!(said.out.contains("interrupted") && !said.out.contains("running"), "{said:?}");
+    }
+    assert_eq!(world.sqlite(RUNS), "1");
     fs::remove_file(world.path("endless")).unwrap();
     let daemon = Daemon::ready(&world);
     assert_eq!(world.sqlite("SELECT outcome FROM runs WHERE number = 1"), "interrupted");

@@ -31,6 +31,10 @@ fn what_is_unknown_or_mistyped_is_refused_in_one_shape() {
     check("GET", "/api/sync/repositories/b/files", "", 404, "unknown_repository");
     check("GET", "/api/sync/repositories/a/files?limit=x", "", 400, "usage");
     check("GET", "/api/sync/repositories/a/files?after=-1", "", 400, "usage");
+    for list in ["history", "files", "changes", "problems", "damage", "held"] {
+        let below = if list == "history" { "" } else { "repositories/a/" };
+        refused(&world, ("GET", &format!("/api/sync/{below}{list}?limit=0"), ""), 400, "usage");
+    }
     check("GET", "/api/sync/runs/99", "", 404, "unknown_run");
     check("GET", "/api/sync/runs/x/log", "", 404, "unknown_run");
     check("GET", "/api/sync/history?kind=fully", "", 400, "usage");

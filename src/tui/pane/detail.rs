@@ -23,8 +23,7 @@ use super::super::text::{self, unsigned};
 use super::super::theme::Tone;
 use super::super::trouble::{Trouble, class_hint};
 use super::problems;
-use super::status::ago;
-use crate::domain::amount;
+use crate::domain::amount::{self, ago};
 use crate::domain::report::Run;
 use crate::domain::show::show_message;
 

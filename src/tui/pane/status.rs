@@ -20,7 +20,7 @@ use super::super::state::{Entry, State};
 use super::super::text::{self, unsigned};
 use super::super::theme::Tone;
 use super::{activity, problems, progress};
-use crate::domain::amount;
+use crate::domain::amount::{self, ago};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::State as Word;
 use crate::domain::show::{show, show_message};
@@ -120,14 +120,6 @@ fn open(state: &State, status: &IndexStatus, room: usize) -> Vec<Line<'static>> 
         lines.push(fact("Problems", format!("! {} open, {} new", amount::count(open), amount::count(new)), tone));
     }
     lines
-}
-
-/// Returns `3 h ago`, or `now`.
-pub fn ago(milliseconds: i64) -> String {
-    match amount::age(milliseconds).as_str() {
-        "now" => "now".to_owned(),
-        age => format!("{age} ago"),
-    }
 }
 
 fn run_line(state: &State, run: &Run, room: usize) -> Line<'static> {

@@ -78,6 +78,21 @@ fn what_the_scheduler_asks_for_reads_every_byte_again_within_verify_every() {
     }
 }
 
+#[test]
+fn cleanups_come_as_often_as_was_set_and_never_when_it_was_not() {
+    let mut world = settled(2, Config::default());
+    let hour = Duration::from_secs(3_600);
+    world.change(1, |tracked| tracked.config.sync.cleanup_every = Some(hour));
+    world.pass(5 * DAY);
+    assert_eq!(world.starts(2, Kind::Cleanup).len(), 0);
+    let gaps = gaps(&world.starts(1, Kind::Cleanup));
+    assert!((100..=125).contains(&gaps.len()), "{}", gaps.len());
+    // A full run does what a cleanup does, and puts it off.
+    let is_beat = |gap: &&u64| (54 * MINUTE..=67 * MINUTE).contains(*gap);
+    assert!(gaps.iter().filter(is_beat).count() >= gaps.len() - 6, "{gaps:?}");
+    assert!(gaps.iter().all(|gap| (54 * MINUTE..2 * HOUR + 12 * MINUTE).contains(gap)), "{gaps:?}");
+}
+
 /// Returns a world in which only a daily full run at 03:00 local time is scheduled, at 01:00.
 fn daily() -> super::world::World {
     let mut config = Config::default();
