@@ -175,7 +175,10 @@ fn a_verify_gives_way_inside_a_huge_file_and_the_run_that_goes_on_reads_only_the
     File::create(world.path("huge")).unwrap().set_len(HUGE_BYTES).unwrap();
     world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
     let daemon = Daemon::ready(&world);
+    // The start-up run is over: a sync would join it instead of asking the verify to give way.
+    world.wait_for_sql("SELECT count(*) FROM runs WHERE outcome = 'completed'", "2");
     world.ok(&["sync", "--kind", "verify", "--no-wait"]);
+    world.wait_for_sql("SELECT count(*) FROM runs WHERE kind = 'verify'", "1");
     world.ok(&["sync"]);
     world.wait_for_sql("SELECT count(*) FROM runs WHERE kind = 'verify' AND outcome = 'completed'", "2");
     let read = world.sqlite("SELECT sum(bytes_hashed) FROM runs WHERE kind = 'verify'");

@@ -34,6 +34,8 @@ mod tidy;
 #[cfg(test)]
 mod traps;
 #[cfg(test)]
+mod unattended;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod world;
