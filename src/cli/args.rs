@@ -32,6 +32,9 @@ pub struct Cli {
     pub globals: Globals,
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// In lines instead of a screen: says what happens and takes commands, for screen readers and dumb terminals
+    #[arg(long)]
+    pub plain: bool,
     /// Directories to add as repositories, before the screen opens
     #[arg(value_name = "DIR")]
     pub directories: Vec<PathBuf>,

@@ -14,6 +14,7 @@ mod metrics;
 mod open;
 mod output;
 mod places;
+mod plain;
 mod repo;
 mod scheduler;
 mod session;
@@ -65,7 +66,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
-    let Some(command) = cli.command else { return open::open(context, &cli.directories) };
+    let Some(command) = cli.command else { return open::open(context, &cli.directories, cli.plain) };
     match command {
         Command::Repo(repo) => repo::run(context, repo),
         Command::Sync(sync) => sync::run(context, &sync),

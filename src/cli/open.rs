@@ -6,6 +6,7 @@ use super::Context;
 use super::exit::{CliError, Result, Verdict};
 use super::follow;
 use super::output::is_interactive;
+use super::plain;
 use super::repo::confirm_large_place;
 use super::session::Session;
 use crate::config::{self, ConfigError};
@@ -15,9 +16,9 @@ use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
 use crate::tui::{self, Exit, Keys};
 
 /// Runs the program without a command.
-pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
-    let has_screen = is_interactive() && !context.out.json;
-    if !has_screen && directories.is_empty() {
+pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> Result<Verdict> {
+    let has_screen = is_interactive() && !context.out.json && !is_plain;
+    if !has_screen && !is_plain && directories.is_empty() {
         return super::status::run(context, &super::args::Status { name: None, check: false, max_age: None });
     }
     // Before anything starts: a wrong config leaves everything as it was.
@@ -26,12 +27,13 @@ pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
         let path = canonical(directory)?;
         confirm_large_place(&path, false)?;
     }
-    let session = match has_screen {
+    let session = match has_screen || is_plain {
         true => Session::start_resident(context)?,
         false => Session::start(context, context.out.shows_progress)?,
     };
     let result = match add_all(&session, directories) {
         Ok(names) if has_screen => screen(context, &session, keys, names),
+        Ok(names) if is_plain => in_lines(context, &session, names),
         Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
         Err(error) => Err(error),
     };
@@ -64,13 +66,23 @@ fn add_all(session: &Session, directories: &[PathBuf]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Asks for the start-up sync of what was added.
+fn sync_added(session: &Session, names: Vec<String>) -> Result<()> {
+    if !names.is_empty() {
+        session.send(Command::Sync(Box::new(SyncRequest::new(names, Kind::Full, Trigger::Startup))))?;
+    }
+    Ok(())
+}
+
+fn in_lines(context: &mut Context, session: &Session, names: Vec<String>) -> Result<Verdict> {
+    sync_added(session, names)?;
+    plain::run(context, session)
+}
+
 /// Opens the screen on this session's engine, and lets the runs go on without it where the person wants that.
 fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<String>) -> Result<Verdict> {
     let config = context.places.config()?;
-    if !names.is_empty() {
-        let request = SyncRequest::new(names, Kind::Full, Trigger::Startup);
-        session.send(Command::Sync(Box::new(request)))?;
-    }
+    sync_added(session, names)?;
     let options = tui::Options {
         index_path: context.places.make_data_directory()?.join("index.db"),
         theme: theme_of(config.ui.theme),

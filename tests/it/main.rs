@@ -24,6 +24,8 @@ mod model;
 #[cfg(test)]
 mod moves;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod resident;

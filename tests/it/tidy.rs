@@ -79,6 +79,8 @@ const BORDERS: &[Border] = &[
             "src/disk/watch",
             "src/api/server.rs",
             "src/api/client.rs",
+            // A line that is typed can only be waited for.
+            "src/cli/plain.rs",
         ],
         because: "threads belong to shells",
     },
