@@ -160,6 +160,7 @@ impl World {
         if let Some(job) = self.jobs.get_mut(&run_id) {
             job.batch = None;
         }
+        self.given_up.push(run_id.clone());
         self.end(run_id, Some(class));
     }
 
