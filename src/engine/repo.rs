@@ -11,6 +11,9 @@ use crate::domain::retry;
 use crate::domain::run::Kind;
 use crate::domain::schedule::Now;
 
+/// So many runs of a repository may hang: one alone may have met a single bad file.
+const MOST_HANGING: usize = 3;
+
 impl Repo {
     pub fn new(tracked: Tracked, now: Now) -> Repo {
         let last_full = tracked.last_of(Kind::Full).map(|wall| Now { wall, ..now });
@@ -28,6 +31,7 @@ impl Repo {
             is_probed: false,
             probe_at: now.mono_ms,
             losses: 0,
+            hanging: BTreeSet::new(),
             rest: None,
             told: Live::default(),
         }
@@ -39,6 +43,12 @@ impl Repo {
 
     pub fn is_paused(&self) -> bool {
         self.is_leaving || self.tracked.repository.paused_at.is_some()
+    }
+
+    /// Tells whether nothing is to begin by itself: what hangs keeps its threads and descriptors, and a share that is away
+    /// for a day would take all that the process may have.
+    pub fn is_stuck(&self) -> bool {
+        self.hanging.len() >= MOST_HANGING
     }
 
     pub fn is_watched(&self) -> bool {

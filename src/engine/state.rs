@@ -189,6 +189,8 @@ pub(super) struct Repo {
     pub probe_at: u64,
     /// How often news of it were lost: who began before the last time has not seen everything.
     pub losses: u64,
+    /// Runs that were given up, and whose threads have not come back from the system.
+    pub hanging: BTreeSet<String>,
     /// After a look at hints has failed: until when there is no other, and how long that rest was.
     pub rest: Option<(u64, u64)>,
     /// As it was told last.

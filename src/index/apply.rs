@@ -262,14 +262,19 @@ fn move_directory(
 ) -> Result<()> {
     let run = &batch.run;
     let Some(stored) = known::path_of_directory(db, id)? else { return Ok(()) };
-    let taken = "SELECT EXISTS (SELECT 1 FROM directories WHERE repository_id = ?1 AND path = ?2 AND id <> ?3)";
-    if db.prepare_cached(taken)?.query_row(params![run.repository.0, new_path, id], |row| row.get(0))? {
+    let (from, to) = crate::domain::path::below(&stored);
+    let (new_from, new_to) = crate::domain::path::below(new_path);
+    // Also below it: what stood there before has gone elsewhere, and is found there later.
+    let taken =
+        "SELECT EXISTS (SELECT 1 FROM directories WHERE repository_id = ?1 AND (path = ?2 OR path >= ?3 AND path < ?4)
+                 AND NOT (path = ?5 OR path >= ?6 AND path < ?7))";
+    let places = params![run.repository.0, new_path, new_from, new_to, stored, from, to];
+    if db.prepare_cached(taken)?.query_row(places, |row| row.get(0))? {
         let path = crate::domain::show::show(new_path);
         return Err(IndexError::Unstable(format!(
             "{path} was renamed again and again while it was looked at; sync again"
         )));
     }
-    let (from, to) = crate::domain::path::below(&stored);
     let files: i64 = db
         .prepare_cached(
             "SELECT count(*) FROM files WHERE directory_id IN (SELECT id FROM directories WHERE repository_id = ?1

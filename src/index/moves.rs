@@ -1,6 +1,6 @@
 //! Moves of files: a record that is gone and one that arrived are the same, by inode or by content.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::{FileRow, RunContext, add_tally, add_totals, write_file};
 use super::changes::insert_change;
@@ -112,8 +112,12 @@ fn carry_out_moves(db: &Connection, run: &RunContext, proof: Proof, at_ms: i64) 
         db.prepare("SELECT from_directory, from_name, to_directory, to_name FROM temp.moves ORDER BY rowid")?;
     let mut rows = pairs.query([])?;
     while let Some(row) = rows.next()? {
-        bytes -= carry_out_move(db, run, proof, (row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?), at_ms)?;
-        moved += 1;
+        let (from, to) = ((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?));
+        // None in a chain of names that each took the next one's place: the pair before has taken this one along.
+        if let Some(dropped) = carry_out_move(db, run, proof, from, to, at_ms)? {
+            bytes -= dropped;
+            moved += 1;
+        }
     }
     drop(rows);
     drop(pairs);
@@ -124,10 +128,19 @@ fn carry_out_moves(db: &Connection, run: &RunContext, proof: Proof, at_ms: i64) 
     Ok(moved.unsigned_abs())
 }
 
-/// Carries one record over to its new place; returns the bytes of the row that is dropped.
-fn carry_out_move(db: &Connection, run: &RunContext, proof: Proof, from: Place, to: Place, at_ms: i64) -> Result<i64> {
-    let old = read_record(db, from.0, &from.1)?;
-    let new = read_record(db, to.0, &to.1)?;
+/// Carries one record over to its new place; returns the bytes of the row that is dropped, `None` when either row is no
+/// longer there.
+fn carry_out_move(
+    db: &Connection,
+    run: &RunContext,
+    proof: Proof,
+    from: Place,
+    to: Place,
+    at_ms: i64,
+) -> Result<Option<i64>> {
+    let (Some(old), Some(new)) = (read_record(db, from.0, &from.1)?, read_record(db, to.0, &to.1)?) else {
+        return Ok(None);
+    };
     let carried = match proof {
         Proof::Inode => carry(&old, &new, at_ms),
         // Read here, and found to be the recorded content: whatever damage there was, it was at the old place.
@@ -184,7 +197,7 @@ fn carry_out_move(db: &Connection, run: &RunContext, proof: Proof, from: Place, 
         };
         insert_change(db, run, at_ms, &change)?;
     }
-    Ok(old.stamp.size_bytes)
+    Ok(Some(old.stamp.size_bytes))
 }
 
 fn path_of(db: &Connection, place: &Place) -> Result<RelPath> {
@@ -207,8 +220,9 @@ fn carry(old: &Record, new: &Record, at_ms: i64) -> Record {
     }
 }
 
-fn read_record(db: &Connection, directory_id: i64, name: &[u8]) -> Result<Record> {
+fn read_record(db: &Connection, directory_id: i64, name: &[u8]) -> Result<Option<Record>> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {RECORD} FROM files f WHERE directory_id = ?1 AND name = ?2"))?;
-    Ok(statement.query_row(params![directory_id, name], |row| record(row, stamp(row)?, Flags(row.get(6)?)))?)
+    let found = statement.query_row(params![directory_id, name], |row| record(row, stamp(row)?, Flags(row.get(6)?)));
+    Ok(found.optional()?)
 }

@@ -166,6 +166,7 @@ impl Writer {
                 db.reserve.fill();
             }
             // What the run kept for its end is of no use to anyone now.
+            db.twins.forget(&context);
             settle::forget(&db.connection, &context)?;
             closed
         })
@@ -186,6 +187,7 @@ impl Writer {
             })
             .and_then(|()| Ok(db.connection.query_row(&format!("{RUN} WHERE number = ?1"), [context.number], run)?));
             db.end_plan()?;
+            db.twins.forget(&context);
             settle::forget(&db.connection, &context)?;
             Ok((found?, changes))
         })

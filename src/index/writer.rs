@@ -71,6 +71,7 @@ pub struct Db {
     planning: bool,
     pub(super) retention: Stage,
     pub(super) reserve: Reserve,
+    pub(super) twins: Twins,
 }
 
 impl Writer {
@@ -83,7 +84,7 @@ impl Writer {
     pub fn open(path: &Path, batch_size: usize) -> Result<Writer> {
         let connection = connection::open_writer(path)?;
         let reserve = Reserve::take(path);
-        let mut db = Db { connection, planning: false, retention: Stage::default(), reserve };
+        let mut db = Db { connection, planning: false, retention: Stage::default(), reserve, twins: Twins::default() };
         settle::prepare(&mut db.connection)?;
         let (sender, receiver) = sync_channel(WAITING_BATCHES);
         let failed = Failed::default();
@@ -177,7 +178,6 @@ fn stopped() -> IndexError {
 }
 
 fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &Failed) {
-    let mut twins = Twins::default();
     let mut next = receiver.recv().ok();
     while let Some(message) = next.take() {
         let followed_by = match message {
@@ -185,7 +185,7 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
                 call(db);
                 None
             }
-            Message::Batch(batch) => gather(db, &mut twins, batch, receiver, batch_size, failed),
+            Message::Batch(batch) => gather(db, batch, receiver, batch_size, failed),
         };
         next = followed_by.or_else(|| receiver.recv().ok());
     }
@@ -196,7 +196,6 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
 /// batch that is wrong in itself is taken back alone.
 fn gather(
     db: &mut Db,
-    twins: &mut Twins,
     first: Batch,
     receiver: &Receiver<Message>,
     batch_size: usize,
@@ -213,6 +212,8 @@ fn gather(
         let failed = failed.lock().expect("no one panics while holding this lock");
         lanes(run).iter().any(|lane| failed.contains_key(lane))
     };
+    // Taken out of what writes, as that is lent away meanwhile.
+    let mut twins = std::mem::take(&mut db.twins);
     let result = db.write(|transaction| {
         // The batches' own times tell how old the transaction is: this room asks no clock.
         let begun_ms = first.at_ms;
@@ -223,7 +224,7 @@ fn gather(
             if !has_failed(&batch.run) {
                 runs.insert((batch.run.number, batch.run.lane));
                 rows += batch.len();
-                if let Err(error) = write_batch(transaction, twins, &mut batch)? {
+                if let Err(error) = write_batch(transaction, &mut twins, &mut batch)? {
                     fail((batch.run.number, batch.run.lane), &error);
                 }
             }
@@ -238,6 +239,7 @@ fn gather(
         }
         Ok(())
     });
+    db.twins = twins;
     if let Err(error) = result {
         for lane in runs {
             fail(lane, &error);

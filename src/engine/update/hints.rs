@@ -119,6 +119,9 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
         if repo.is_polled() && repo.watch.poll_at != 0 && repo.watch.poll_at <= now.mono_ms {
             repo.watch.poll_at = 0;
         }
+        if repo.is_stuck() {
+            continue;
+        }
         rescan(repo, now, fx);
         let is_rested = repo.rest.is_none_or(|(until, _)| until <= now.mono_ms);
         let needs_run = repo.is_seen() && is_rested && (repo.has_due_hints(now) || repo.must_poll());
@@ -251,7 +254,7 @@ pub(super) fn next_due(state: &State, id: RepositoryId, repo: &Repo) -> Option<u
     // Without one of these it is an input that changes things.
     let can_serve = match state.running_in(id) {
         Some(run) => repo.serving.is_none() && takes_hints(run),
-        None => repo.is_seen() && repo.asked.is_empty() && !is_busy(state, id),
+        None => repo.is_seen() && repo.asked.is_empty() && !repo.is_stuck() && !is_busy(state, id),
     };
     let rest = repo.rest.filter(|_| state.running_in(id).is_none()).map_or(0, |(until, _)| until);
     let must_poll = repo.must_poll() && state.running_in(id).is_none_or(|run| run.kind == Kind::Realtime);
@@ -260,7 +263,7 @@ pub(super) fn next_due(state: &State, id: RepositoryId, repo: &Repo) -> Option<u
     let poll = (repo.is_polled() && repo.watch.poll_at > 0).then_some(repo.watch.poll_at);
     let rested = repo.watch.rescan.map_or(0, |(last, wait)| last + wait);
     let rescan = repo.pending.everything_due_ms().map(|due_ms| due_ms.max(rested));
-    let rescan = rescan.filter(|_| !repo.asked.contains(&Kind::Full));
+    let rescan = rescan.filter(|_| !repo.asked.contains(&Kind::Full) && !repo.is_stuck());
     let quiet =
         state.running_in(id).filter(|run| run.kind == Kind::Realtime && can_serve).map(|run| ends_ms(run, repo));
     [hints, poll, rescan, quiet].into_iter().flatten().min()

@@ -67,6 +67,7 @@ fn behind(repo: &Repo, in_service: u64) -> Option<String> {
     let is_polled = coverage.unwatched > 0 || coverage.is_remote;
     Some(match () {
         () if repo.away.is_some() => "its root is not there".to_owned(),
+        () if repo.is_stuck() => "its runs hang in the system; is a disk or share away?".to_owned(),
         () if repo.pending.why_everything().is_some() => {
             "more happened than could be told apart; a full sync is coming".to_owned()
         }

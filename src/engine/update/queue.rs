@@ -23,7 +23,9 @@ pub(super) fn enqueue(state: &mut State, jobs: Vec<JobSpec>, reply: Option<Reply
     // It may have been paused or removed since the engine asked for this, or its root may have gone.
     let is_open = |job: &JobSpec| {
         let repo = state.repositories.get(&job.repository.id);
-        repo.is_some_and(|repo| !repo.is_paused() && (repo.away.is_none() || job.kind == Kind::Full))
+        repo.is_some_and(|repo| {
+            !repo.is_paused() && !repo.is_stuck() && (repo.away.is_none() || job.kind == Kind::Full)
+        })
     };
     let jobs: Vec<JobSpec> = jobs.into_iter().filter(|job| reply.is_some() || is_open(job)).collect();
     if state.stopping.is_some() {
@@ -229,12 +231,14 @@ pub(super) fn finish(
     now: Now,
     fx: &mut Vec<Effect>,
 ) {
-    // Given up before, and back now: its end has been written.
-    let Some(at) = state.running.iter().position(|running| running.run_id == run_id) else { return };
+    let Some(at) = state.running.iter().position(|running| running.run_id == run_id) else {
+        return watchdog::is_back(state, run_id, now);
+    };
     let ended = state.running.remove(at);
     if ended.spec.plan {
         return finish_plan(state, run_id, result, fx);
     }
+    watchdog::note_hanging(state, &ended, &result);
     let id = ended.repository;
     let is_success = result.as_ref().is_ok_and(|finished| finished.run.outcome.is_some_and(Outcome::is_success));
     if let Some(repo) = state.repositories.get_mut(&id) {

@@ -71,6 +71,7 @@ fn change(state: &mut State, id: RepositoryId, before: &Tracked, now: Now, fx: &
     }
     if has_moved || is_resumed {
         repo.away = None;
+        repo.hanging.clear();
         repo.probe_at = now.mono_ms;
     }
     // Nobody watched meanwhile, or nobody has watched there.

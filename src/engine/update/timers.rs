@@ -93,7 +93,10 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     state.retries = later;
     let due: Vec<crate::engine::state::Retry> = due;
     for retry in due {
-        let is_open = state.repositories.get(&retry.id).is_some_and(|repo| !repo.is_paused() && repo.away.is_none());
+        let is_open = state
+            .repositories
+            .get(&retry.id)
+            .is_some_and(|repo| !repo.is_paused() && !repo.is_stuck() && repo.away.is_none());
         if is_open {
             fx.push(Effect::Request(Box::new(retry.request)));
         }
@@ -111,7 +114,7 @@ fn is_due(repo: &Repo, kind: Kind, now: Now) -> bool {
     repo.timers.get(&kind).is_some_and(|due| *due <= now.mono_ms) || is_daily()
 }
 
-/// Asks for a run of the schedule, unless one like it is on its way, or the root is not there.
+/// Asks for a run of the schedule, unless one like it is on its way, the root is not there, or runs of it hang.
 fn ask(state: &mut State, id: RepositoryId, kind: Kind, now: Now, fx: &mut Vec<Effect>) {
     let spread = state.draw();
     let is_covered = |known: Kind| known == kind || (known == Kind::Full && kind != Kind::Verify);
@@ -129,7 +132,7 @@ fn ask(state: &mut State, id: RepositoryId, kind: Kind, now: Now, fx: &mut Vec<E
     if let Some(away) = &mut repo.away {
         away.skipped += 1;
     }
-    if is_on_its_way || has_asked || repo.away.is_some() {
+    if is_on_its_way || has_asked || repo.away.is_some() || repo.is_stuck() {
         state.runs_skipped += 1;
         return;
     }

@@ -4,6 +4,7 @@ use crate::domain::problem::Class;
 use crate::domain::report::Run;
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::domain::schedule::Now;
+use crate::engine::job::Finished;
 use crate::engine::state::{Effect, Repo, Retry, Running, State};
 use crate::engine::stop::Why;
 
@@ -56,6 +57,32 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     if is_any && state.measure_at <= now.mono_ms {
         state.measure_at = now.mono_ms + measure_every(state);
         fx.push(Effect::Measure);
+    }
+}
+
+/// Notes that a run was given up while its threads hang, unless they came back in that very moment.
+pub(super) fn note_hanging(state: &mut State, ended: &Running, result: &Result<Box<Finished>, String>) {
+    let is_given_up = ended.stopping.is_some_and(|(until, _)| until == u64::MAX);
+    let is_back = result.as_ref().is_ok_and(|finished| !finished.is_given_up);
+    let Some(repo) = state.repositories.get_mut(&ended.repository).filter(|_| is_given_up && !is_back) else { return };
+    repo.hanging.insert(ended.run_id.clone());
+    if repo.is_stuck() {
+        tracing::error!(
+            repository = repo.name(),
+            "its runs hang in the system, is a disk or share away? None begins by itself until one of them is back, \
+             or the repository was paused and resumed"
+        );
+    }
+}
+
+/// The other end of a run that was given up: its threads are back, and that is written already.
+pub(super) fn is_back(state: &mut State, run_id: &str, now: Now) {
+    for repo in state.repositories.values_mut() {
+        let was_stuck = repo.is_stuck();
+        repo.hanging.remove(run_id);
+        if was_stuck && !repo.is_stuck() && repo.is_watched() && repo.away.is_none() {
+            repo.look_at_everything(now);
+        }
     }
 }
 

@@ -161,6 +161,7 @@ impl World {
         if let Some(job) = self.jobs.get_mut(&run_id) {
             job.batch = None;
         }
+        self.given_up.push(run_id.clone());
         self.end(run_id, Some(class));
     }
 

@@ -90,6 +90,7 @@ fn live_through(steps: Vec<Step>) {
         }
     }
     world.fates.clear();
+    world.come_back();
     (world.proof_takes, world.watcher_starts, world.is_index_away) = (Some(5), true, false);
     world.configure(|config| (config.watch.enabled, config.scheduler.enabled) = (true, true));
     for id in 1..=3 {

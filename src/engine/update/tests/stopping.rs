@@ -48,6 +48,27 @@ fn a_run_without_progress_is_stopped_given_up_and_tried_again() {
 }
 
 #[test]
+fn a_share_that_is_dead_for_a_month_takes_the_threads_of_three_runs_until_they_are_back() {
+    for is_remote in [false, true] {
+        let mut world = settled(1, Config::default());
+        world.tree(1).is_remote = is_remote;
+        for kind in [Kind::Full, Kind::Incremental, Kind::Verify, Kind::Realtime] {
+            world.fates.insert((1, kind), Fate { hangs: true, is_stubborn: true, ..QUICK });
+        }
+        world.write(1, "a");
+        world.overflow(1);
+        world.pass(30 * DAY);
+        assert_eq!(world.started.len(), 3, "{:?}", world.story(1, 0));
+        world.fates.clear();
+        world.pass(DAY);
+        assert_eq!(world.started.len(), 3);
+        world.come_back();
+        world.pass(HOUR);
+        assert!(world.story(1, 0).contains(&"completed full"), "{:?}", world.story(1, 0));
+    }
+}
+
+#[test]
 fn a_realtime_run_that_waits_and_a_run_that_moves_are_not_taken_for_stalled() {
     let mut config = Config::default();
     (config.watch.poll_every, config.scheduler.enabled) = (Duration::from_secs(1_800), false);

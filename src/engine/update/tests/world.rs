@@ -113,6 +113,8 @@ pub struct World {
     pub has_ended: bool,
     pub updates: u64,
     pub(super) jobs: BTreeMap<String, Job>,
+    /// Runs that were given up, whose threads are still stuck.
+    pub(super) given_up: Vec<String>,
     pub(super) coming: BTreeMap<(u64, u64), Coming>,
     pub(super) next: u64,
 }
@@ -135,6 +137,7 @@ pub fn world(repositories: i64, config: Config) -> World {
         has_ended: false,
         updates: 0,
         jobs: BTreeMap::new(),
+        given_up: Vec::new(),
         coming: BTreeMap::new(),
         next: 0,
         config,
@@ -179,6 +182,7 @@ impl World {
     pub fn restart(&mut self) {
         self.state = State::new(self.config.clone(), true, 11);
         self.jobs.clear();
+        self.given_up.clear();
         self.coming.clear();
         self.is_watcher_up = true;
         self.trees.values_mut().for_each(|tree| tree.watched = 0);
@@ -265,6 +269,14 @@ impl World {
     pub fn cancel(&mut self, names: &[&str]) {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         self.step(Input::Cancel { names, run: None, reply: ReplyId(2) });
+    }
+
+    /// The threads of runs that were given up come back from the system, and find their end written.
+    pub fn come_back(&mut self) {
+        for run_id in std::mem::take(&mut self.given_up) {
+            let result = Err("the run was given up before".to_owned());
+            self.step(Input::Finished { run_id, result, coverage: None });
+        }
     }
 
     /// The machine sleeps: both clocks go on, nothing else does.
