@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::changes::insert_change;
-use super::{IndexError, Result, known, problems, settle};
+use super::{Result, known, problems, relocate, settle};
 use crate::domain::change::Change;
 use crate::domain::guard::Reason;
 use crate::domain::problem::Problem;
@@ -163,7 +163,7 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
             Op::Directory(row) => write_directory(db, run, row, batch.at_ms)?,
             Op::Unseen { path, since_ms } => known::mark_unseen(db, run, path, *since_ms)?,
             Op::MoveDirectory { id, parent_id, old_path, new_path } => {
-                move_directory(db, batch, *id, *parent_id, old_path, new_path)?;
+                relocate::move_directory(db, batch, *id, *parent_id, old_path, new_path)?;
             }
             Op::Arrived(row) if !settle::is_arrival(db, run, row)? => {}
             Op::File(row) | Op::Arrived(row) => {
@@ -250,64 +250,6 @@ fn write_directory(db: &Connection, run: &RunContext, row: &DirectoryRow, at_ms:
         at_ms,
     ])?;
     Ok(())
-}
-
-fn move_directory(
-    db: &Connection,
-    batch: &Batch,
-    id: i64,
-    parent_id: i64,
-    old_path: &[u8],
-    new_path: &[u8],
-) -> Result<()> {
-    let run = &batch.run;
-    let Some(stored) = known::path_of_directory(db, id)? else { return Ok(()) };
-    let (from, to) = crate::domain::path::below(&stored);
-    let (new_from, new_to) = crate::domain::path::below(new_path);
-    // Also below it: what stood there before has gone elsewhere, and is found there later.
-    let taken =
-        "SELECT EXISTS (SELECT 1 FROM directories WHERE repository_id = ?1 AND (path = ?2 OR path >= ?3 AND path < ?4)
-                 AND NOT (path = ?5 OR path >= ?6 AND path < ?7))";
-    let places = params![run.repository.0, new_path, new_from, new_to, stored, from, to];
-    if db.prepare_cached(taken)?.query_row(places, |row| row.get(0))? {
-        let path = crate::domain::show::show(new_path);
-        return Err(IndexError::Unstable(format!(
-            "{path} was renamed again and again while it was looked at; sync again"
-        )));
-    }
-    let files: i64 = db
-        .prepare_cached(
-            "SELECT count(*) FROM files WHERE directory_id IN (SELECT id FROM directories WHERE repository_id = ?1
-             AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3))",
-        )?
-        .query_row(params![run.repository.0, stored, from, to], |row| row.get(0))?;
-    // What is still gone is parked again, at its new path.
-    db.prepare_cached(
-        "DELETE FROM held WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
-    )?
-    .execute(params![run.repository.0, stored, from, to])?;
-    // `substr` counts bytes in a BLOB, from 1.
-    db.prepare_cached(
-        "UPDATE directories SET path = CAST(?5 || substr(path, ?6) AS BLOB)
-         WHERE repository_id = ?1 AND path >= ?2 AND path < ?4 AND (path = ?2 OR path >= ?3)",
-    )?
-    .execute(params![run.repository.0, stored, from, to, new_path, stored.len() as i64 + 1])?;
-    db.prepare_cached("UPDATE directories SET parent_id = ?2 WHERE id = ?1")?.execute(params![id, parent_id])?;
-    let change = Change {
-        verdict: crate::domain::change::Verdict::Moved,
-        path: crate::domain::path::RelPath::from_stored(new_path.to_vec()),
-        old_path: Some(crate::domain::path::RelPath::from_stored(old_path.to_vec())),
-        directory_files: Some(files),
-        old_size_bytes: None,
-        new_size_bytes: None,
-        old_sha256: None,
-        new_sha256: None,
-        note: None,
-    };
-    if run.stores_changes {
-        insert_change(db, run, batch.at_ms, &change)?;
-    }
-    add_tally(db, run.number, &Tally { moved: files, ..Tally::default() })
 }
 
 /// Both are written out: put together anew for each row, they cost 0.3 s a million.

@@ -226,3 +226,43 @@ fn read_record(db: &Connection, directory_id: i64, name: &[u8]) -> Result<Option
     let found = statement.query_row(params![directory_id, name], |row| record(row, stamp(row)?, Flags(row.get(6)?)));
     Ok(found.optional()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::repository::RepositoryId;
+    use crate::index::connection;
+
+    #[test]
+    fn a_chain_of_names_that_each_took_the_next_ones_place_breaks_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut db = connection::open_writer(&temp.path().join("index.db")).unwrap();
+        super::super::settle::prepare(&mut db).unwrap();
+        db.execute_batch(
+            "INSERT INTO directories (id, repository_id, parent_id, path, generation, scanned_ms) VALUES (1, 1, 0, x'61', 7, 0);
+             INSERT INTO temp.moves VALUES (1, x'62', 1, x'63'), (1, x'61', 1, x'62');",
+        )
+        .unwrap();
+        let run = RunContext { repository: RepositoryId(1), number: 7, lane: 7, stores_changes: false };
+        for name in [b"a", b"b", b"c"] {
+            let record = blank();
+            let row =
+                FileRow { directory_id: 1, name: name.to_vec(), is_new: true, change: None, is_arrival: false, record };
+            write_file(&db, &run, &row).unwrap();
+        }
+        assert_eq!(carry_out_moves(&db, &run, Proof::Inode, 0).unwrap(), 1);
+        let names = |sql| db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(names("SELECT group_concat(CAST(name AS TEXT)) FROM files"), "a,c");
+    }
+
+    fn blank() -> Record {
+        Record {
+            stamp: Default::default(),
+            sha256: None,
+            flags: Flags::default(),
+            created_ms: 0,
+            updated_ms: 0,
+            hashed_ms: None,
+        }
+    }
+}
