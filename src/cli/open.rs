@@ -88,6 +88,7 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
         theme: theme_of(config.ui.theme),
         ascii: config.ui.ascii,
         keys,
+        mouse: config.ui.mouse,
         hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));

@@ -20,6 +20,7 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Help => toggle_help(state),
         Action::Palette => state.overlay = Some(Overlay::Palette { field: Field::default(), at: 0 }),
         Action::Messages => toggle_messages(state),
+        Action::Mouse => return toggle_mouse(state),
         Action::Back => return back(state),
         Action::Quit | Action::Interrupt => return leave(state, action),
         Action::Suspend => return vec![Effect::Suspend],
@@ -99,6 +100,12 @@ fn toggle_help(state: &mut State) {
         Some(Overlay::Help { .. }) => None,
         _ => Some(Overlay::Help { scroll: 0 }),
     };
+}
+
+fn toggle_mouse(state: &mut State) -> Vec<Effect> {
+    state.mouse = !state.mouse;
+    state.note(if state.mouse { "clicks and the wheel work here" } else { "the mouse is the terminal's own again" });
+    vec![Effect::Mouse(state.mouse)]
 }
 
 fn toggle_messages(state: &mut State) {

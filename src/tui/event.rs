@@ -23,6 +23,7 @@ pub enum Msg {
     Key(Key),
     /// Text was pasted.
     Paste(String),
+    Pointer(Pointer),
     Resize {
         width: u16,
         height: u16,
@@ -47,8 +48,16 @@ pub enum Msg {
 impl Msg {
     /// Tells whether a person waits for the answer on the screen.
     pub fn is_input(&self) -> bool {
-        matches!(self, Msg::Key(_) | Msg::Paste(_) | Msg::Resize { .. } | Msg::Resumed)
+        matches!(self, Msg::Key(_) | Msg::Paste(_) | Msg::Pointer(_) | Msg::Resize { .. } | Msg::Resumed)
     }
+}
+
+/// What was done with the mouse; columns and rows from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    Click { x: u16, y: u16 },
+    WheelUp,
+    WheelDown,
 }
 
 /// What the shell is to do.
@@ -62,6 +71,8 @@ pub enum Effect {
     Read(Query),
     /// Hand this text to the terminal's clipboard.
     Copy(String),
+    /// Ask the terminal for the mouse, or give it back to the terminal's own selection.
+    Mouse(bool),
     Suspend,
     Quit(Exit),
     /// Draw everything anew, not only what changed.

@@ -22,6 +22,7 @@ pub enum Action {
     Help,
     Palette,
     Messages,
+    Mouse,
     Back,
     Quit,
     Interrupt,

@@ -12,6 +12,7 @@
 //! ```
 
 mod act;
+mod click;
 mod command_line;
 mod escape;
 mod event;
@@ -19,6 +20,7 @@ mod field;
 mod filter;
 #[cfg(test)]
 mod fixture;
+mod footer;
 mod front;
 mod keymap;
 mod layout;
@@ -31,6 +33,7 @@ mod reading;
 mod shell;
 mod state;
 mod table;
+mod tabs;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -57,6 +60,8 @@ pub struct Options {
     /// Only ASCII signs. Names stay as they are.
     pub ascii: bool,
     pub keys: Keys,
+    /// Take clicks and the wheel from the start; `m` turns it on and off.
+    pub mouse: bool,
     /// The engine runs in this process: quitting asks what becomes of its runs.
     pub hosts_engine: bool,
 }

@@ -18,6 +18,8 @@ pub enum Reason {
 #[derive(Debug, Default)]
 pub struct Pacer {
     drawn_ms: Option<u64>,
+    /// How long the terminal took to take the last frame.
+    took_ms: u64,
     wanted: Option<Reason>,
 }
 
@@ -29,16 +31,17 @@ impl Pacer {
 
     /// Returns when the next frame is due, in milliseconds of the same clock as `drawn`; `None`: nothing to draw.
     pub fn due_ms(&self) -> Option<u64> {
+        // A line that is busy with frames has no room for keys: the background has at most a tenth of it.
         let apart = match self.wanted? {
-            Reason::Input => INPUT_MS,
-            Reason::Background => BACKGROUND_MS,
+            Reason::Input => INPUT_MS.max(self.took_ms),
+            Reason::Background => BACKGROUND_MS.max(self.took_ms.saturating_mul(10)),
         };
         Some(self.drawn_ms.map_or(0, |drawn| drawn + apart))
     }
 
-    /// Notes that a frame was drawn.
-    pub fn drawn(&mut self, now_ms: u64) {
-        *self = Pacer { drawn_ms: Some(now_ms), wanted: None };
+    /// Notes that a frame was drawn, and how long the terminal took to take it.
+    pub fn drawn(&mut self, now_ms: u64, took_ms: u64) {
+        *self = Pacer { drawn_ms: Some(now_ms), took_ms, wanted: None };
     }
 }
 
@@ -52,7 +55,7 @@ mod tests {
         assert_eq!(pacer.due_ms(), None);
         pacer.want(Reason::Background);
         assert_eq!(pacer.due_ms(), Some(0));
-        pacer.drawn(5);
+        pacer.drawn(5, 0);
         assert_eq!(pacer.due_ms(), None);
     }
 
@@ -65,7 +68,7 @@ mod tests {
                 pacer.want(Reason::Background);
             }
             if pacer.due_ms().is_some_and(|due| due <= now_ms) {
-                pacer.drawn(now_ms);
+                pacer.drawn(now_ms, 0);
                 frames += 1;
             }
         }
@@ -76,10 +79,20 @@ mod tests {
     fn a_key_in_a_flood_is_drawn_within_a_frame() {
         let mut pacer = Pacer::default();
         pacer.want(Reason::Background);
-        pacer.drawn(1000);
+        pacer.drawn(1000, 0);
         pacer.want(Reason::Background);
         assert_eq!(pacer.due_ms(), Some(1000 + BACKGROUND_MS));
         pacer.want(Reason::Input);
         assert_eq!(pacer.due_ms(), Some(1000 + INPUT_MS));
+    }
+
+    #[test]
+    fn a_slow_line_gets_fewer_frames_of_the_background_and_keys_at_once() {
+        let mut pacer = Pacer::default();
+        pacer.drawn(1000, 200);
+        pacer.want(Reason::Background);
+        assert_eq!(pacer.due_ms(), Some(3000));
+        pacer.want(Reason::Input);
+        assert_eq!(pacer.due_ms(), Some(1200));
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event as Input, EventStream};
+use crossterm::event::{Event as Input, EventStream, MouseButton, MouseEvent, MouseEventKind};
 use futures_util::StreamExt;
 use ratatui::layout::Size;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::escape::Held;
-use super::event::{Effect, Msg, Now};
+use super::event::{Effect, Msg, Now, Pointer};
 use super::keymap::Key;
 use super::pace::{Pacer, Reason};
 use super::reading::Reading;
@@ -93,11 +93,13 @@ impl Shell {
         let signals = Signals::listen().map_err(TuiError::Start)?;
         let reading = Reading::start(options.index_path, sender.clone()).map_err(TuiError::Start)?;
         let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
-        let terminal = TermGuard::take(sender.clone()).map_err(TuiError::Terminal)?;
+        let mut terminal = TermGuard::take(sender.clone()).map_err(TuiError::Terminal)?;
         let started = Instant::now();
         let engine = if options.hosts_engine { Engine::Here } else { Engine::Elsewhere };
         let theme = Theme::new(options.theme, options.ascii);
-        let state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
+        let mut state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
+        state.mouse = options.mouse;
+        terminal.set_mouse(options.mouse).map_err(TuiError::Terminal)?;
         let mut pacer = Pacer::default();
         pacer.want(Reason::Input);
         let forwarding = tokio::spawn(forward(handle.clone(), sender));
@@ -223,6 +225,7 @@ impl Shell {
                 Effect::Read(query) => self.reading.ask(query),
                 Effect::Send { command, about } => self.send(command, about),
                 Effect::Copy(text) => self.terminal.copy(&text).map_err(TuiError::Terminal)?,
+                Effect::Mouse(is_on) => self.terminal.set_mouse(is_on).map_err(TuiError::Terminal)?,
                 Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
                 Effect::Suspend => self.suspend()?,
             }
@@ -263,7 +266,8 @@ impl Shell {
             Err(error) if is_gone(&error) => return Ok(Some(Exit::HungUp)),
             Err(error) => return Err(TuiError::Terminal(error)),
         }
-        self.pacer.drawn(now_ms);
+        let drawn_ms = now(self.started).monotonic_ms;
+        self.pacer.drawn(drawn_ms, drawn_ms.saturating_sub(now_ms));
         Ok(None)
     }
 }
@@ -313,7 +317,17 @@ fn message(input: &Input) -> Option<Msg> {
     match input {
         Input::Paste(text) => Some(Msg::Paste(text.clone())),
         Input::Resize(width, height) => Some(Msg::Resize { width: *width, height: *height }),
-        Input::Key(_) | Input::FocusGained | Input::FocusLost | Input::Mouse(_) => None,
+        Input::Mouse(mouse) => pointer(*mouse).map(Msg::Pointer),
+        Input::Key(_) | Input::FocusGained | Input::FocusLost => None,
+    }
+}
+
+fn pointer(mouse: MouseEvent) -> Option<Pointer> {
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => Some(Pointer::Click { x: mouse.column, y: mouse.row }),
+        MouseEventKind::ScrollUp => Some(Pointer::WheelUp),
+        MouseEventKind::ScrollDown => Some(Pointer::WheelDown),
+        _ => None,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct State {
     pub theme: Theme,
     /// Which keys do what.
     pub keys: Keys,
+    /// Clicks and the wheel are ours, and not the terminal's.
+    pub mouse: bool,
     pub size: Size,
     pub engine: Engine,
     /// Worst first; `None` until the index was read for the first time.
@@ -145,6 +147,7 @@ impl State {
             zone: Zone::default(),
             theme,
             keys,
+            mouse: false,
             size,
             engine,
             entries: None,

@@ -24,7 +24,10 @@ type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 /// Alternate screen, bracketed paste, no cursor.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l";
 /// Every "off", also of what a frame that was cut off may have left on.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?1049l\x1b[?25h";
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
+/// Clicks and the wheel, not every move: `crossterm` would ask for those, too.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
 /// A full frame of 200x60 is 18 kB; a larger one merely grows the buffer.
@@ -44,6 +47,7 @@ static RESTORE: Restore = Restore { is_ours: AtomicBool::new(false), cooked: Mut
 pub struct TermGuard {
     terminal: Option<ratatui::Terminal<CrosstermBackend<FrameWriter>>>,
     previous_hook: Arc<Hook>,
+    has_mouse: bool,
 }
 
 /// Collects a frame; a flush sends it in one write.
@@ -62,7 +66,7 @@ impl TermGuard {
         let terminal = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         RESTORE.enter()?;
         let previous_hook = install_hook(panics);
-        let mut guard = TermGuard { terminal: None, previous_hook };
+        let mut guard = TermGuard { terminal: None, previous_hook, has_mouse: false };
         let writer = FrameWriter { buffer: Vec::with_capacity(FRAME_BYTES), terminal };
         guard.terminal = Some(ratatui::Terminal::new(CrosstermBackend::new(writer))?);
         Ok(guard)
@@ -82,6 +86,15 @@ impl TermGuard {
             Some(terminal) => terminal.draw(view).map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    /// Asks the terminal for clicks and the wheel, or leaves them to it.
+    ///
+    /// # Errors
+    /// When the terminal takes no more.
+    pub fn set_mouse(&mut self, is_on: bool) -> io::Result<()> {
+        let is_new = std::mem::replace(&mut self.has_mouse, is_on) || is_on;
+        if is_new { write_all(io::stdout().as_fd(), if is_on { MOUSE_ON } else { MOUSE_OFF }) } else { Ok(()) }
     }
 
     /// Hands text to the terminal's clipboard, the one on the person's own machine, by OSC 52. Whether the terminal takes
@@ -127,6 +140,7 @@ impl TermGuard {
     /// When the terminal cannot be set.
     pub fn reenter(&mut self) -> io::Result<()> {
         RESTORE.enter()?;
+        self.set_mouse(self.has_mouse)?;
         self.forget_frame()
     }
 

@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
-use super::event::{Msg, Rows};
+use super::event::{Msg, Pointer, Rows};
 use super::fixture::*;
 use super::keymap::Key;
 use super::state::{Detail, State};
@@ -224,6 +224,7 @@ fn mono_sets_no_colour_anywhere() {
 enum Step {
     Key(Key),
     Paste(String),
+    Pointer(Pointer),
     Size(u16, u16),
     /// Read so many repositories, of which one in three failed.
     Overview(usize),
@@ -243,6 +244,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => proptest::sample::select(keys).prop_map(Step::Key),
         4 => "[a-zA-Z~!/: \u{0}\u{1b}東]".prop_map(|text| Step::Key(Key::Char(text.chars().next().unwrap()))),
+        2 => (0_u16..120, 0_u16..40).prop_map(|(x, y)| Step::Pointer(Pointer::Click { x, y })),
+        1 => proptest::sample::select(vec![Pointer::WheelUp, Pointer::WheelDown]).prop_map(Step::Pointer),
         1 => "\\PC{0,8}\n?".prop_map(Step::Paste),
         2 => (0_u16..200, 0_u16..80).prop_map(|(width, height)| Step::Size(width, height)),
         1 => (0_usize..30).prop_map(Step::Overview),
@@ -258,6 +261,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn apply(state: &mut State, step: Step) {
     match step {
         Step::Key(key) => drop(tell(state, Msg::Key(key))),
+        Step::Pointer(pointer) => drop(tell(state, Msg::Pointer(pointer))),
         Step::Paste(text) => drop(tell(state, Msg::Paste(text))),
         Step::Size(width, height) => drop(tell(state, Msg::Resize { width, height })),
         Step::Overview(count) => {

@@ -6,6 +6,7 @@
 mod tests;
 
 use super::act;
+use super::click;
 use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
@@ -37,6 +38,7 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => press(state, key),
         Msg::Paste(text) => paste(state, &text),
+        Msg::Pointer(pointer) => click::point(state, pointer),
         Msg::Resize { width, height } => {
             (state.size.width, state.size.height) = (width, height);
             // Always in full: sizes that change faster than we hear of it may end at the old one, and the terminal has

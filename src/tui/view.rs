@@ -15,14 +15,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::field::Field;
-use super::keymap::{Action, KEYMAP, contexts};
+use super::footer;
 use super::layout::{Areas, NEEDED, below_rule};
 use super::overlay::{confirm, help, messages, palette};
 use super::paint::{self, Piece, piece};
 use super::pane::{activity, detail, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
-use super::text::{columns, fit, right, wrap};
+use super::tabs;
+use super::text::{columns, fit, wrap};
 use super::theme::Tone;
 use crate::domain::amount;
 use crate::domain::repository::State as Word;
@@ -42,7 +42,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         middle(state, &areas, buffer);
     }
     notices(state, areas.message, buffer);
-    footer(state, areas.footer, buffer);
+    footer::draw(state, areas.footer, buffer);
     match &state.overlay {
         Some(Overlay::Help { scroll }) => help::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
@@ -193,19 +193,12 @@ fn divider(state: &State, area: Rect, buffer: &mut Buffer) {
 
 fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
     let has_focus = state.focus == Focus::Body;
-    let troubles = state.troubles().len();
-    let mut words = Vec::new();
-    for (at, tab) in Tab::ALL.into_iter().enumerate() {
-        let is_shown = tab == state.tab;
-        let (open, close) = if is_shown { ("[", "]") } else { (" ", " ") };
-        let tone = if is_shown && has_focus { Tone::Accent } else { Tone::Plain };
-        let count = if tab == Tab::Problems && troubles > 0 { format!(" {troubles}") } else { String::new() };
-        words.push(piece(format!("{open}{} {}{count}{close}", at + 1, tab.title()), tone));
-    }
-    // All tabs and a short name.
-    if area.width < 56 {
-        words.retain(|(words, _)| words.starts_with('['));
-    }
+    let titles = tabs::titles(state, usize::from(area.width));
+    let words = titles.into_iter().map(|(tab, words)| {
+        let tone = if tab == state.tab && has_focus { Tone::Accent } else { Tone::Plain };
+        piece(words, tone)
+    });
+    let words = words.collect();
     let position = match &state.detail {
         Some(_) => position(state, area),
         None => aside(state, Place::Tab(state.tab), &position(state, area)),
@@ -276,17 +269,6 @@ pub fn help_scroll_limit(state: &State) -> usize {
     help::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
 }
 
-/// Draws the line in which a filter is typed.
-fn typing(state: &State, field: &Field, area: Rect, buffer: &mut Buffer) {
-    let room = usize::from(area.width).saturating_sub(3);
-    let hint = "enter keeps   esc clears   ! without   ~ in order";
-    let text = field.shown(room, state.theme.signs.cursor);
-    let blanks = room.saturating_sub(columns(&text) + columns(hint));
-    let hint = if blanks > 2 { format!("{}{hint}", " ".repeat(blanks)) } else { String::new() };
-    let pieces = [piece(" /", Tone::Accent), piece(text, Tone::Strong), piece(hint, Tone::Dim)];
-    buffer.set_line(area.x, area.y, &paint::line(&state.theme, pieces), area.width);
-}
-
 /// Returns how far the messages can scroll.
 pub fn message_scroll_limit(state: &State) -> usize {
     messages::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
@@ -334,46 +316,4 @@ fn notices(state: &State, area: Rect, buffer: &mut Buffer) {
         .map(|(words, sign)| paint::line(&state.theme, [piece(sign, tone), piece(words, tone)]))
         .collect();
     paint::lines(buffer, area, &lines, 0);
-}
-
-fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
-    if let Some(Overlay::Filter { field, .. }) = &state.overlay {
-        return typing(state, field, area, buffer);
-    }
-    let contexts = contexts(state);
-    let help =
-        KEYMAP.iter().find(|binding| binding.action == Action::Help).filter(|binding| (binding.enabled)(state).is_ok());
-    let help_words = help.map_or_else(String::new, |help| format!("{} {}", state.keys.of(help)[0], help.short));
-    let room = usize::from(area.width).saturating_sub(2);
-    let mut left = room.saturating_sub(columns(&help_words));
-    let mut pieces = vec![piece(" ", Tone::Plain)];
-    let shown = KEYMAP.iter().filter(|binding| {
-        // In front of something `q` closes it, as Esc does, which stands there already.
-        let is_quit = binding.action == Action::Quit && state.overlay.is_some();
-        let is_worth_it = !binding.short.is_empty() && binding.action != Action::Help && !is_quit;
-        is_worth_it
-            && !binding.keys.is_empty()
-            && contexts.contains(&binding.context)
-            && (binding.enabled)(state).is_ok()
-    });
-    for binding in shown {
-        let (key, words) = (state.keys.of(binding)[0].to_string(), format!(" {}   ", binding.short));
-        let taken = columns(&key) + columns(&words);
-        // The three blanks after the last one may be missing, but for one before the help.
-        if taken > left + 2 {
-            break;
-        }
-        left = left.saturating_sub(taken);
-        pieces.extend([piece(key, Tone::Strong), piece(words, Tone::Dim)]);
-    }
-    buffer.set_line(area.x, area.y, &paint::line(&state.theme, pieces), area.width);
-    if !help_words.is_empty() && room > columns(&help_words) {
-        let x = area.right() - 1 - u16::try_from(columns(&help_words)).unwrap_or(0);
-        buffer.set_line(
-            x,
-            area.y,
-            &paint::line(&state.theme, [piece("?", Tone::Strong), piece(right(&help_words[1..], 5, ""), Tone::Dim)]),
-            area.width,
-        );
-    }
 }

@@ -222,6 +222,7 @@ fn show_and_panic(which: &str) {
     let engine = Engine::start(Options { data_directory, config, counts_ahead: false, resident: false }).unwrap();
     let options = watchkeeper::tui::Options {
         keys: Default::default(),
+        mouse: false,
         index_path,
         theme: watchkeeper::tui::Theme::Auto,
         ascii: false,

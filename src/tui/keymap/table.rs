@@ -195,6 +195,7 @@ pub const KEYMAP: &[Binding] = &[
         ("commands", "everything that can be done, by name"),
     ),
     row(Context::Screen, "messages", &[Char('M')], Action::Messages, always, ("", "what was said in this session")),
+    row(Context::Screen, "mouse", &[Char('m')], Action::Mouse, always, ("", "clicks and the wheel: on or off")),
     row(Context::Screen, "quit", &[Char('q')], Action::Quit, always, ("quit", "leave; asks when runs would stop")),
     row(
         Context::Always,

@@ -1,0 +1,85 @@
+//! The keys that work here, in one line, straight from the keymap: from its right end they drop, the help stays.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::field::Field;
+use super::keymap::{Action, Binding, KEYMAP, contexts};
+use super::paint::{self, piece};
+use super::state::{Overlay, State};
+use super::text::{columns, fit};
+use super::theme::Tone;
+
+/// A key and its word, where they stand in the line.
+pub struct Item {
+    pub binding: &'static Binding,
+    key: String,
+    x: u16,
+}
+
+impl Item {
+    /// Tells whether it is at this column.
+    pub fn is_at(&self, x: u16) -> bool {
+        (self.x..self.x.saturating_add(self.width())).contains(&x)
+    }
+
+    fn width(&self) -> u16 {
+        u16::try_from(columns(&self.key) + 1 + columns(self.binding.short)).unwrap_or(u16::MAX)
+    }
+}
+
+/// Returns what the line shows, from left to right.
+pub fn items(state: &State, area: Rect) -> Vec<Item> {
+    let item = |binding: &'static Binding| {
+        let key = state.keys.of(binding).first()?.to_string();
+        Some(Item { binding, key, x: area.x.saturating_add(1) })
+    };
+    let is_worth_it = |binding: &&Binding| {
+        // In front of something `q` closes it, as Esc does, which stands there already.
+        let is_quit = binding.action == Action::Quit && state.overlay.is_some();
+        let works = contexts(state).contains(&binding.context) && (binding.enabled)(state).is_ok();
+        works && !binding.short.is_empty() && !is_quit
+    };
+    let (help, others): (Vec<_>, Vec<_>) =
+        KEYMAP.iter().filter(is_worth_it).filter_map(item).partition(|item| item.binding.action == Action::Help);
+    let help = help.into_iter().next();
+    let end = area.right().saturating_sub(1);
+    let help = help.map(|help| Item { x: end.saturating_sub(help.width()), ..help });
+    let room = help.as_ref().map_or(end, |help| help.x.saturating_sub(1));
+    let mut x = area.x.saturating_add(1);
+    let mut items = Vec::new();
+    for other in others {
+        let next = x.saturating_add(other.width());
+        if next > room {
+            break;
+        }
+        items.push(Item { x, ..other });
+        x = next.saturating_add(3);
+    }
+    items.extend(help);
+    items
+}
+
+/// Draws the line; while a filter is typed, the filter.
+pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
+    if let Some(Overlay::Filter { field, .. }) = &state.overlay {
+        return typing(state, field, area, buffer);
+    }
+    for item in items(state, area) {
+        let room = area.right().saturating_sub(item.x);
+        let words = fit(&format!(" {}", item.binding.short), usize::from(room), "");
+        let pieces = [piece(item.key, Tone::Strong), piece(words, Tone::Dim)];
+        buffer.set_line(item.x, area.y, &paint::line(&state.theme, pieces), room);
+    }
+}
+
+/// Draws the line in which a filter is typed.
+fn typing(state: &State, field: &Field, area: Rect, buffer: &mut Buffer) {
+    let room = usize::from(area.width).saturating_sub(3);
+    let hint = "enter keeps   esc clears   ! without   ~ in order";
+    let text = field.shown(room, state.theme.signs.cursor);
+    let blanks = room.saturating_sub(columns(&text) + columns(hint));
+    let hint = if blanks > 2 { format!("{}{hint}", " ".repeat(blanks)) } else { String::new() };
+    let pieces = [piece(" /", Tone::Accent), piece(text, Tone::Strong), piece(hint, Tone::Dim)];
+    buffer.set_line(area.x, area.y, &paint::line(&state.theme, pieces), area.width);
+}
