@@ -21,8 +21,8 @@ pub fn command_line(command: &Command) -> Option<String> {
         }
         Command::RenameRepository { name, new_name } => say(&["repo", "rename", name, new_name]),
         Command::RemoveRepository { name } => say(&["repo", "remove", name]),
-        Command::Pause { names } => words.extend(named(&["repo", "pause"], names)),
-        Command::Resume { names } => words.extend(named(&["repo", "resume"], names)),
+        Command::Pause { names } => words.extend(named(&["repo", "pause"], &or_all(names))),
+        Command::Resume { names } => words.extend(named(&["repo", "resume"], &or_all(names))),
         Command::Sync(request) => words.extend(sync_words(request)),
         Command::Cancel { names, run: None } => words.extend(named(&["cancel"], names)),
         Command::Cancel { run: Some(run), .. } => say(&["cancel", "--run", run]),
@@ -89,6 +89,11 @@ fn named(verb: &[&str], names: &[String]) -> Vec<String> {
     verb.chain(names.iter().map(|name| quoted(name.as_bytes()))).collect()
 }
 
+/// All are meant by no name; where a command wants to hear that, it hears it.
+fn or_all(names: &[String]) -> Vec<String> {
+    if names.is_empty() { vec!["--all".to_owned()] } else { names.to_vec() }
+}
+
 fn pairs(changes: &[(String, String)]) -> impl Iterator<Item = String> {
     changes.iter().map(|(key, value)| quoted(format!("{key}={value}").as_bytes()))
 }
@@ -142,7 +147,7 @@ mod tests {
         check(Command::Sync(Box::new(single)), "watchkeeper sync photos --path $'a b/\\xff' --plan");
         check(Command::DismissHeld { names: names(&["photos"]) }, "watchkeeper held photos --dismiss");
         check(Command::AcknowledgeProblems { problem_ids: vec![3, 4] }, "watchkeeper problems --ack 3 --ack 4");
-        check(Command::Pause { names: Vec::new() }, "watchkeeper repo pause");
+        check(Command::Pause { names: Vec::new() }, "watchkeeper repo pause --all");
         let changes = vec![("full_every".to_owned(), "2 h".to_owned())];
         check(Command::SetRepository { name: "a".to_owned(), changes }, "watchkeeper repo set a 'full_every=2 h'");
         let add = AddRepository { path: "/srv/it's".into(), ..AddRepository::default() };
