@@ -28,9 +28,10 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.focus = if state.focus == Focus::List { Focus::Body } else { Focus::List };
         }
         Action::ShowList => state.focus = Focus::List,
-        Action::Show(tab) => show(state, tab),
-        Action::NextTab => step_tab(state, 1),
-        Action::PreviousTab => step_tab(state, Tab::ALL.len() - 1),
+        Action::Show(tab) => return show(state, tab),
+        Action::NextTab => return step_tab(state, 1),
+        Action::PreviousTab => return step_tab(state, Tab::ALL.len() - 1),
+        Action::Examine => return show(state, Tab::Health),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Up => return travel(state, Way::Up(1)),
         Action::Down => return travel(state, Way::Down(1)),
@@ -161,14 +162,15 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-fn show(state: &mut State, tab: Tab) {
+fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     (state.tab, state.detail, state.scroll) = (tab, None, 0);
     state.focus = Focus::Body;
+    if tab == Tab::Health { pane::health::ask(state) } else { Vec::new() }
 }
 
-fn step_tab(state: &mut State, by: usize) {
+fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
     let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
-    show(state, Tab::ALL[(at + by) % Tab::ALL.len()]);
+    show(state, Tab::ALL[(at + by) % Tab::ALL.len()])
 }
 
 fn filter(state: &mut State) {
@@ -264,8 +266,8 @@ fn open(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     match state.tab {
-        Tab::Status => show(state, Tab::History),
-        Tab::Progress => {}
+        Tab::Status => return show(state, Tab::History),
+        Tab::Progress | Tab::Health => {}
         Tab::History => return open_run(state),
         Tab::Problems => {
             state.detail = state.trouble_at.clone().map(Detail::Trouble);

@@ -13,7 +13,7 @@ pub use enabled::Can;
 pub use key::Key;
 pub use table::KEYMAP;
 
-use super::state::{Overlay, State, Tab};
+use super::state::{Focus, Overlay, State, Tab};
 use crate::domain::run::Kind;
 
 /// What a key, or a line of the palette, can do.
@@ -31,6 +31,7 @@ pub enum Action {
     PreviousPane,
     ShowList,
     Show(Tab),
+    Examine,
     NextTab,
     PreviousTab,
     Zoom,
@@ -64,6 +65,8 @@ pub enum Context {
     Repository,
     /// Acts on the selected row of a table.
     Row,
+    /// Looks at the machine.
+    Health,
     /// Moves in what has the focus, and in the help.
     Move,
     Panes,
@@ -81,6 +84,7 @@ impl Context {
         match self {
             Context::Repository => "The selected repository",
             Context::Row => "The selected row",
+            Context::Health => "Health",
             Context::Move => "Moving",
             Context::Panes => "Panes",
             Context::Confirm => "A question",
@@ -178,9 +182,18 @@ impl Action {
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 4] = [SCREEN, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 5] = [SCREEN, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
+const HEALTH: &[Context] = &[
+    Context::Health,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
 
@@ -188,6 +201,7 @@ const TEXT: &[Context] = &[Context::Text, Context::Always];
 pub fn contexts(state: &State) -> &'static [Context] {
     match &state.overlay {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
+        None if state.focus == Focus::Body && state.tab == Tab::Health => HEALTH,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,

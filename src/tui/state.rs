@@ -9,6 +9,7 @@ use super::filter::Filter;
 pub use super::front::{Lasts, Message, Notice, Overlay, Question};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
+use super::pane;
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
@@ -60,6 +61,7 @@ pub struct State {
     pub interrupted_ms: Option<u64>,
     /// The command line of what the engine was asked for last.
     pub asked: Option<String>,
+    pub health: pane::health::Model,
 }
 
 /// Where the engine runs.
@@ -111,10 +113,22 @@ pub enum Tab {
     Progress,
     History,
     Problems,
+    Health,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 4] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems];
+    pub const ALL: [Tab; 5] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Health];
+
+    /// Returns the digit that shows it.
+    pub fn digit(self) -> u8 {
+        match self {
+            Tab::Status => 1,
+            Tab::Progress => 2,
+            Tab::History => 3,
+            Tab::Problems => 4,
+            Tab::Health => 7,
+        }
+    }
 
     pub fn title(self) -> &'static str {
         match self {
@@ -122,6 +136,7 @@ impl Tab {
             Tab::Progress => "Progress",
             Tab::History => "History",
             Tab::Problems => "Problems",
+            Tab::Health => "Health",
         }
     }
 }
@@ -167,6 +182,7 @@ impl State {
             messages: Vec::new(),
             interrupted_ms: None,
             asked: None,
+            health: pane::health::Model::default(),
         }
     }
 
@@ -193,7 +209,7 @@ impl State {
         let mut filter = Filter::new(self.filter(Place::List));
         let text = |entry: &Entry| format!("{} {}", entry.status.repository.name, self.theme.state(entry.state).1);
         let mut listed: Vec<&Entry> = self.entries().iter().filter(|entry| filter.matches(&text(entry))).collect();
-        super::pane::repositories::sort(self, &mut listed);
+        pane::repositories::sort(self, &mut listed);
         listed
     }
 
@@ -221,8 +237,8 @@ impl State {
     pub fn listed_runs(&self) -> Vec<&Run> {
         let mut filter = Filter::new(self.filter(Place::Tab(Tab::History)));
         let mut runs: Vec<&Run> =
-            self.runs().iter().filter(|run| filter.matches(&super::pane::history::text(self, run))).collect();
-        super::pane::history::sort(self, &mut runs);
+            self.runs().iter().filter(|run| filter.matches(&pane::history::text(self, run))).collect();
+        pane::history::sort(self, &mut runs);
         runs
     }
 

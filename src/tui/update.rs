@@ -10,6 +10,7 @@ use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
 use super::keymap::{self, Key};
+use super::pane::health;
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
 use super::trouble;
 use crate::domain::report::{IndexStatus, Run};
@@ -211,7 +212,13 @@ fn at_start(run: &Run) -> RunProgress {
 
 fn answered(state: &mut State, to: &str, answer: Answer) {
     match answer {
-        Answer::Refused(refusal) => state.warn(format!("{to}: {}", refusal.message), refusal.hint),
+        Answer::Examined(checks) => state.health.take(Some(checks), state.now.wall),
+        Answer::Refused(refusal) => {
+            if to == health::ABOUT {
+                state.health.take(None, state.now.wall);
+            }
+            state.warn(format!("{to}: {}", refusal.message), refusal.hint);
+        }
         Answer::Accepted(runs) if runs.iter().any(|run| run.joined) => {
             state.note(format!("{to}: joined the run that waits"));
         }

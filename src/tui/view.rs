@@ -20,7 +20,7 @@ use super::keymap::{Action, KEYMAP, contexts};
 use super::layout::{Areas, NEEDED, below_rule};
 use super::overlay::{confirm, help, messages, palette};
 use super::paint::{self, Piece, piece};
-use super::pane::{activity, detail, history, problems, progress, repositories, status};
+use super::pane::{activity, detail, health, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::text::{columns, fit, right, wrap};
 use super::theme::Tone;
@@ -195,15 +195,14 @@ fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
     let has_focus = state.focus == Focus::Body;
     let troubles = state.troubles().len();
     let mut words = Vec::new();
-    for (at, tab) in Tab::ALL.into_iter().enumerate() {
+    for tab in Tab::ALL {
         let is_shown = tab == state.tab;
         let (open, close) = if is_shown { ("[", "]") } else { (" ", " ") };
         let tone = if is_shown && has_focus { Tone::Accent } else { Tone::Plain };
         let count = if tab == Tab::Problems && troubles > 0 { format!(" {troubles}") } else { String::new() };
-        words.push(piece(format!("{open}{} {}{count}{close}", at + 1, tab.title()), tone));
+        words.push(piece(format!("{open}{} {}{count}{close}", tab.digit(), tab.title()), tone));
     }
-    // All tabs and a short name.
-    if area.width < 56 {
+    if words.iter().map(|(words, _)| columns(words)).sum::<usize>() + 2 > usize::from(area.width) {
         words.retain(|(words, _)| words.starts_with('['));
     }
     let position = match &state.detail {
@@ -261,6 +260,7 @@ fn body_lines(state: &State, room: usize) -> Vec<Line<'static>> {
         (Some(open), _) => detail::lines(state, open, room),
         (None, Tab::Status) => status::lines(state, room),
         (None, Tab::Progress) => progress::lines(state, room),
+        (None, Tab::Health) => health::lines(state, room),
         (None, Tab::History | Tab::Problems) => Vec::new(),
     }
 }

@@ -27,6 +27,10 @@ pub fn can_go_on(state: &State) -> Can {
     if state.overlay == Some(Overlay::Quit) { Ok(()) } else { Err("only when quitting") }
 }
 
+pub fn can_examine(state: &State) -> Can {
+    if state.engine == Engine::Ended { Err("the engine has ended") } else { Ok(()) }
+}
+
 pub fn can_open(state: &State) -> Can {
     match (state.focus, state.tab, &state.detail) {
         _ if state.overlay.is_some() => Err(""),

@@ -163,6 +163,22 @@ pub const KEYMAP: &[Binding] = &[
     ),
     row(
         Context::Panes,
+        "show-health",
+        &[Char('7')],
+        Action::Show(Tab::Health),
+        always,
+        ("", "Health: what doctor says of index and machine"),
+    ),
+    row(
+        Context::Health,
+        "examine",
+        &[Char('r')],
+        Action::Examine,
+        can_examine,
+        ("look again", "look over index, watches, space and clock"),
+    ),
+    row(
+        Context::Panes,
         "previous-tab",
         &[Named(KeyCode::Left), Char('h')],
         Action::PreviousTab,

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod detail;
+pub mod health;
 pub mod history;
 pub mod problems;
 pub mod progress;
