@@ -16,6 +16,7 @@ mod migrate;
 mod moves;
 mod problems;
 mod reader;
+mod recent;
 mod removal;
 mod repositories;
 mod reserve;

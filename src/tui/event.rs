@@ -1,8 +1,10 @@
 //! What goes into and comes out of [`super::update`]: plain data, no I/O, no clock.
 
+use std::collections::BTreeMap;
+
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
-use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredProblem};
+use crate::domain::report::{Damage, Held, IndexStatus, LogLine, RecentRun, Run, StoredProblem};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event};
 
@@ -73,6 +75,8 @@ pub enum Effect {
 pub enum Query {
     /// Asked first, as it tells which repositories there are.
     Overview,
+    /// How the newest runs of every repository ended.
+    Recent,
     Repository(RepositoryId),
     Run {
         repository: RepositoryId,
@@ -88,6 +92,7 @@ pub enum Rows {
         /// Of all repositories, the newest first.
         latest: Vec<Run>,
     },
+    Recent(BTreeMap<RepositoryId, Vec<RecentRun>>),
     Repository(Box<RepositoryRows>),
     Run(Box<RunRows>),
 }

@@ -27,6 +27,7 @@ mod pace;
 mod paint;
 mod palette;
 mod pane;
+mod plot;
 mod reading;
 mod shell;
 mod state;

@@ -17,6 +17,8 @@ pub const RUNS: usize = 500;
 pub const TROUBLES: usize = 1_000;
 /// How many lines of a run's log are at hand.
 pub const LOG_LINES: usize = 1_000;
+/// How many runs of each repository the list draws.
+pub const RECENT: usize = 12;
 /// How many of the newest runs of all repositories are at hand.
 const LATEST: u64 = 50;
 
@@ -124,6 +126,7 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result
             statuses: reader.statuses()?,
             latest: reader.runs(&RunFilter { limit: Some(LATEST), ..RunFilter::default() })?,
         }),
+        Query::Recent => Ok(Rows::Recent(reader.recent_runs(RECENT)?)),
         Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, id)?))),
         Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, repository, number)?))),
     }

@@ -14,7 +14,7 @@ use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
 use crate::domain::moment::Timestamp;
-use crate::domain::report::{IndexStatus, Run};
+use crate::domain::report::{IndexStatus, RecentRun, Run};
 use crate::domain::repository::{self, RepositoryId, State as Word};
 use crate::domain::status::{self, state_of};
 use crate::engine::protocol::{Live, QueuedRun, RunProgress};
@@ -35,6 +35,8 @@ pub struct State {
     pub views: BTreeMap<Place, View>,
     /// Of all repositories, the newest first.
     pub latest: Vec<Run>,
+    /// How the newest runs of each repository ended, the oldest first.
+    pub recent: BTreeMap<RepositoryId, Vec<RecentRun>>,
     pub running: Vec<RunProgress>,
     pub queued: Vec<QueuedRun>,
     /// What only the engine knows of each repository.
@@ -165,6 +167,7 @@ impl State {
             entries: None,
             views: BTreeMap::new(),
             latest: Vec::new(),
+            recent: BTreeMap::new(),
             running: Vec::new(),
             queued: Vec::new(),
             live: Vec::new(),

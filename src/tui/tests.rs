@@ -1,6 +1,7 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
 mod health;
+mod status;
 
 use proptest::prelude::*;
 use ratatui::Terminal;

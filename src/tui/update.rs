@@ -229,7 +229,7 @@ fn answered(state: &mut State, to: &str, answer: Answer) {
 
 /// Asks for everything that the screen shows.
 pub fn read_all(state: &State) -> Vec<Effect> {
-    let mut effects = vec![Effect::Read(Query::Overview)];
+    let mut effects = vec![Effect::Read(Query::Overview), Effect::Read(Query::Recent)];
     effects.extend(read_selected(state));
     effects
 }
@@ -249,6 +249,10 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
         Rows::Overview { statuses, latest } => {
             state.latest = latest;
             take_statuses(state, statuses)
+        }
+        Rows::Recent(recent) => {
+            state.recent = recent;
+            Vec::new()
         }
         Rows::Repository(rows) => {
             // The selection may have moved on since; then its own rows are on their way.

@@ -43,6 +43,14 @@ impl Model {
     }
 }
 
+/// Returns what was said of the coverage of a repository.
+pub fn coverage<'a>(state: &'a State, name: &str) -> Option<&'a str> {
+    let (_, checks) = state.health.found.as_ref()?;
+    let mut said = checks.iter().filter(|check| check.name == "coverage" && check.value["repository"] == name);
+    // The name stands before it, and the tab says already of whom it speaks.
+    said.next().map(|check| check.message.strip_prefix(&format!("{name}: ")).unwrap_or(&check.message))
+}
+
 /// Asks the engine, unless it is at it.
 pub fn ask(state: &mut State) -> Vec<Effect> {
     if state.health.is_asked || state.engine == Engine::Ended {

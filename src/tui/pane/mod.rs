@@ -4,6 +4,7 @@ pub mod activity;
 pub mod detail;
 pub mod health;
 pub mod history;
+pub mod kinds;
 pub mod problems;
 pub mod progress;
 pub mod repositories;
