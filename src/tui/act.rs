@@ -6,7 +6,7 @@ use super::field::Field;
 use super::keymap::Action;
 use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{palette, pane, trouble, view};
+use super::{export, palette, pane, trouble, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -42,6 +42,10 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => return open(state),
         Action::Older => return step_run(state, Way::Down(1)),
         Action::Newer => return step_run(state, Way::Up(1)),
+        Action::Mark => pane::history::mark(state),
+        Action::Compare => return pane::compare::open(state),
+        Action::Fold => return fold(state),
+        Action::Export => state.overlay = export::prompt(state),
         Action::Filter => filter(state),
         Action::Sort => sort(state),
         Action::Copy => return copy(state, pane::copied(state)),
@@ -49,6 +53,7 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Sync(kind) => return sync(state, kind),
         Action::Pause => return pause(state),
         Action::Enter => return enter(state),
+        Action::Cancel if has_progress(state) => state.overlay = pane::progress::cancel(state),
         Action::Cancel => state.overlay = state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
         Action::Yes | Action::GoOn => return answer(state, action),
         Action::No => state.overlay = None,
@@ -64,6 +69,7 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
     state.selected = id;
     (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
     state.scroll = 0;
+    state.history.marks.clear();
     read_selected(state)
 }
 
@@ -248,6 +254,7 @@ fn enter(state: &mut State) -> Vec<Effect> {
             return then;
         }
         Some(Overlay::Ask(question)) => state.overlay = Some(Overlay::Ask(question)),
+        Some(Overlay::Export(field)) => return export::write(state, &field),
         _ => {}
     }
     Vec::new()
@@ -284,8 +291,18 @@ fn open_run(state: &mut State) -> Vec<Effect> {
     vec![Effect::Read(Query::Run { repository, number })]
 }
 
+/// Tells whether a run of the Progress tab is what an action is about.
+pub fn has_progress(state: &State) -> bool {
+    state.focus == Focus::Body && state.tab == Tab::Progress && state.detail.is_none() && state.has_runs()
+}
+
+fn fold(state: &mut State) -> Vec<Effect> {
+    state.history.is_unfolded = !state.history.is_unfolded;
+    keep_in_view(state)
+}
+
 fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
-    let numbers: Vec<i64> = state.runs().iter().map(|run| run.number).collect();
+    let numbers: Vec<i64> = state.listed_runs().iter().map(|run| run.number).collect();
     let next = way.among(&numbers, state.run_at.as_ref());
     if next == state.run_at {
         state.note("there is no further run");
@@ -329,6 +346,10 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
         (Focus::Body, Tab::Problems, None) => {
             let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
             state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
+        }
+        (Focus::Body, Tab::Progress, None) if pane::progress::ids(state).len() > 1 => {
+            let next = way.among(&pane::progress::ids(state), pane::progress::selected(state).as_ref());
+            pane::progress::select(state, next);
         }
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }

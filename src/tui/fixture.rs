@@ -10,12 +10,12 @@ use super::state::{Engine, State};
 use super::text::Zone;
 use super::theme::{Choice, Theme};
 use super::update::update;
-use crate::domain::change::Verdict;
+use crate::domain::change::{Change, Verdict};
 use crate::domain::guard::Reason;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::report::{
-    Damage, GoodCopy, Held, IndexStatus, KindStatus, LogLine, RecentRun, Repository, Run, StoredProblem,
+    Damage, GoodCopy, Held, IndexStatus, KindStatus, LogLine, RecentRun, Repository, Run, StoredChange, StoredProblem,
 };
 use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::run::{Kind, Outcome, Tally};
@@ -343,10 +343,39 @@ pub fn run_rows(run: &Run) -> RunRows {
     RunRows {
         run: run.clone(),
         verdicts: vec![(Verdict::Added, 12), (Verdict::Edited, 3), (Verdict::Moved, 1)],
+        changes: changes(),
+        attempts: Vec::new(),
+        continues: None,
         problems: vec![problem(&run.repository, 0, false)],
         log: log
             .into_iter()
             .map(|(message, after)| LogLine { at: Timestamp(run.started_at.0 + after), message: message.to_owned() })
             .collect(),
     }
+}
+
+fn changes() -> Vec<StoredChange> {
+    let path = |text: &str| RelPath::from_stored(text.as_bytes().to_vec());
+    let change = |verdict, text: &str, was: Option<i64>, is: Option<i64>| StoredChange {
+        run_id: "01R".to_owned(),
+        repository: "photos".to_owned(),
+        at: NOW,
+        change: Change {
+            verdict,
+            path: path(text),
+            old_path: (verdict == Verdict::Moved).then(|| path("draft/a.md")),
+            directory_files: None,
+            old_size_bytes: was,
+            new_size_bytes: is,
+            old_sha256: None,
+            new_sha256: None,
+            note: None,
+        },
+        note: None,
+    };
+    vec![
+        change(Verdict::Moved, "posts/a.md", Some(3_000), Some(3_000)),
+        change(Verdict::Added, "img/2026/logo.svg", None, Some(4_100)),
+        change(Verdict::Edited, "index.html", Some(11_000), Some(12_000)),
+    ]
 }

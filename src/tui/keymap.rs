@@ -32,6 +32,10 @@ pub enum Action {
     ShowList,
     Show(Tab),
     Examine,
+    Mark,
+    Compare,
+    Fold,
+    Export,
     NextTab,
     PreviousTab,
     Zoom,
@@ -65,6 +69,8 @@ pub enum Context {
     Repository,
     /// Acts on the selected row of a table.
     Row,
+    /// Acts on the runs of the history.
+    History,
     /// Looks at the machine.
     Health,
     /// Moves in what has the focus, and in the help.
@@ -84,6 +90,7 @@ impl Context {
         match self {
             Context::Repository => "The selected repository",
             Context::Row => "The selected row",
+            Context::History => "History",
             Context::Health => "Health",
             Context::Move => "Moving",
             Context::Panes => "Panes",
@@ -182,11 +189,20 @@ impl Action {
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 5] = [SCREEN, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 6] = [SCREEN, HISTORY, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
 const HEALTH: &[Context] = &[
     Context::Health,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
+const HISTORY: &[Context] = &[
+    Context::History,
     Context::Row,
     Context::Repository,
     Context::Move,
@@ -202,11 +218,12 @@ pub fn contexts(state: &State) -> &'static [Context] {
     match &state.overlay {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
         None if state.focus == Focus::Body && state.tab == Tab::Health => HEALTH,
+        None if state.focus == Focus::Body && state.tab == Tab::History => HISTORY,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
-        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. }) => TEXT,
+        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. } | Overlay::Export(_)) => TEXT,
     }
 }
 

@@ -12,9 +12,11 @@
 //! ```
 
 mod act;
+mod attached;
 mod command_line;
 mod escape;
 mod event;
+mod export;
 mod field;
 mod filter;
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Drawing stands before waiting, so that no flood of news can starve it; input stands before news, so that none can
 //! starve a key. All queues are bounded: news that do not fit make the subscription lag, and then comes a snapshot.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -222,6 +224,7 @@ impl Shell {
                 Effect::Quit(exit) => return Ok(Some(exit)),
                 Effect::Read(query) => self.reading.ask(query),
                 Effect::Send { command, about } => self.send(command, about),
+                Effect::Write { path, text } => drop(self.answers.spawn_blocking(move || write_new(&path, &text))),
                 Effect::Copy(text) => self.terminal.copy(&text).map_err(TuiError::Terminal)?,
                 Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
                 Effect::Suspend => self.suspend()?,
@@ -315,6 +318,16 @@ fn message(input: &Input) -> Option<Msg> {
         Input::Resize(width, height) => Some(Msg::Resize { width: *width, height: *height }),
         Input::Key(_) | Input::FocusGained | Input::FocusLost | Input::Mouse(_) => None,
     }
+}
+
+/// Writes a file that is not there yet: what a person has is never written over.
+fn write_new(path: &Path, text: &str) -> Msg {
+    let write = || {
+        let path = std::path::absolute(path)?;
+        File::create_new(&path)?.write_all(text.as_bytes())?;
+        Ok(path)
+    };
+    Msg::Written(write().map_err(|error: io::Error| format!("{}: {error}", path.display())))
 }
 
 fn ended_by(kind: SignalKind) -> Exit {

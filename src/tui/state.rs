@@ -64,6 +64,8 @@ pub struct State {
     /// The command line of what the engine was asked for last.
     pub asked: Option<String>,
     pub health: pane::health::Model,
+    pub history: pane::history::Model,
+    pub progress: pane::progress::Model,
 }
 
 /// Where the engine runs.
@@ -151,6 +153,11 @@ pub enum Detail {
         number: i64,
         rows: Option<Box<RunRows>>,
     },
+    /// Two runs by number.
+    Compare {
+        older: i64,
+        newer: i64,
+    },
     Trouble(trouble::Key),
 }
 
@@ -186,6 +193,8 @@ impl State {
             interrupted_ms: None,
             asked: None,
             health: pane::health::Model::default(),
+            history: pane::history::Model::default(),
+            progress: pane::progress::Model::default(),
         }
     }
 
@@ -236,13 +245,9 @@ impl State {
         self.rows.as_ref().map_or(&[], |rows| &rows.runs)
     }
 
-    /// Returns the runs that the history's filter lets through, in the history's order.
+    /// Returns the runs that the history shows, in its order; one stands for those that are folded into it.
     pub fn listed_runs(&self) -> Vec<&Run> {
-        let mut filter = Filter::new(self.filter(Place::Tab(Tab::History)));
-        let mut runs: Vec<&Run> =
-            self.runs().iter().filter(|run| filter.matches(&pane::history::text(self, run))).collect();
-        pane::history::sort(self, &mut runs);
-        runs
+        pane::history::rows(self).into_iter().map(|row| row.run).collect()
     }
 
     /// Returns what is wrong with the selected repository, the worst first.

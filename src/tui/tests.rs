@@ -1,6 +1,8 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
 mod health;
+mod history;
+mod progress;
 mod status;
 
 use proptest::prelude::*;

@@ -49,6 +49,14 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
             answered(state, &to, answer);
             Vec::new()
         }
+        Msg::Written(Ok(path)) => {
+            state.note(format!("written to {}", path.display()));
+            Vec::new()
+        }
+        Msg::Written(Err(error)) => {
+            state.warn(error, Some("e asks for another name".to_owned()));
+            Vec::new()
+        }
         Msg::Rows(rows) => take_rows(state, rows),
         Msg::Unread(error) => {
             state.warn(format!("the index cannot be read: {error}"), None);
@@ -66,7 +74,7 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
 /// Returns the line of text that is being typed.
 fn field(state: &mut State) -> Option<&mut Field> {
     match &mut state.overlay {
-        Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. }) => Some(field),
+        Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. } | Overlay::Export(field)) => Some(field),
         Some(Overlay::Ask(question)) => question.typed.as_mut().map(|(_, field)| field),
         _ => None,
     }
@@ -138,6 +146,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             read_all(state)
         }
         Event::Progress(progress) => {
+            state.progress.sample(&progress);
             match state.running.iter_mut().find(|known| known.run_id == progress.run_id) {
                 Some(known) => *known = progress,
                 None if progress.kind == Kind::Realtime => {}
@@ -164,6 +173,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Changed => read_all(state),
         Event::Ended => engine_ended(state),
     };
+    state.progress.retain(&state.running);
     close_answered_questions(state);
     state.sort_entries();
     effects

@@ -1,6 +1,7 @@
 //! The panes: each draws itself from the state into an area, or gives the lines that it consists of.
 
 pub mod activity;
+pub mod compare;
 pub mod detail;
 pub mod health;
 pub mod history;

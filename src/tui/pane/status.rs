@@ -39,7 +39,7 @@ pub fn lines(state: &State, room: usize) -> Vec<Line<'static>> {
     let Some(entry) = state.entry() else { return Vec::new() };
     let mut lines = facts(state, entry, room);
     if let Some(run) = state.progress_of(&entry.status.repository.name) {
-        lines.extend(progress::run_lines(&state.theme, run, room));
+        lines.extend(progress::run_lines(state, run, room));
     }
     lines.extend(kinds::lines(state, entry, room));
     lines.extend(kinds::plots(state, room));
