@@ -385,4 +385,13 @@ mod tests {
         assert!(is_gone(&io::Error::from_raw_os_error(5)));
         assert!(!is_gone(&io::Error::from_raw_os_error(28)));
     }
+
+    #[test]
+    fn a_file_that_is_there_is_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.csv");
+        assert!(matches!(write_new(&path, "a"), Msg::Written(Ok(at)) if at == path));
+        assert!(matches!(write_new(&path, "b"), Msg::Written(Err(error)) if error.contains("x.csv: ")));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a");
+    }
 }

@@ -156,7 +156,8 @@ fn why(state: &State, queued: &QueuedRun) -> String {
 
 fn head(theme: &Theme, run: &RunProgress, marker: &str, room: usize) -> Line<'static> {
     let name = format!("{} {}", theme.signs.syncing, run.repository);
-    let what = format!("   {}   run {}", run.kind.as_str(), amount::count(run.number.unsigned_abs()));
+    let number = if room < 50 { String::new() } else { format!("   run {}", amount::count(run.number.unsigned_abs())) };
+    let what = format!("   {}{number}", run.kind.as_str());
     let took = amount::took(run.elapsed_ms);
     let blanks = room.saturating_sub(4 + columns(&name) + columns(&what) + columns(&took));
     let pieces = [piece(format!("{marker} "), Tone::Accent), piece(name, Tone::Accent), piece(what, Tone::Plain)];

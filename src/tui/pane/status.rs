@@ -122,11 +122,10 @@ fn watch(live: &Live) -> String {
         WatchMode::Polling => "listed from time to time".to_owned(),
         WatchMode::Off => "off".to_owned(),
     };
-    if live.pending_hints > 0 {
-        words.push_str(&format!("; {}", amount::plural(live.pending_hints, "place waits", "places wait")));
-    }
-    if let Some(behind) = &live.behind {
-        words.push_str(&format!("; {behind}"));
+    let waiting = (live.pending_hints > 0).then(|| amount::plural(live.pending_hints, "place waits", "places wait"));
+    // Why it is behind may be just that, in other words.
+    if let Some(why) = live.behind.as_ref().or(waiting.as_ref()) {
+        words.push_str(&format!("; {why}"));
     }
     words
 }

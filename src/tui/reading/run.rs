@@ -55,3 +55,44 @@ fn attempts(reader: &Reader, run: &Run) -> Result<Vec<Run>, IndexError> {
 fn was_met(last_seen_ms: i64, run: &Run) -> bool {
     run.started_at.0 <= last_seen_ms && run.ended_at.is_none_or(|ended| last_seen_ms <= ended.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::repository::Settings;
+    use crate::domain::run::Kind;
+    use crate::index::{NewRun, Writer};
+
+    #[test]
+    fn a_run_comes_with_those_that_it_tries_again_and_the_one_that_it_goes_on_with() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("index.db");
+        let writer = Writer::open(&path, 10).unwrap();
+        let repository = writer.add_repository("a", b"/a", &Settings::default(), 0).unwrap();
+        let open = |run_id: &str, retry_of: Option<&str>, metadata: Option<&str>| {
+            let run = NewRun {
+                run_id: run_id.to_owned(),
+                repository,
+                name: "a".to_owned(),
+                kind: Kind::Verify,
+                trigger: "retry".to_owned(),
+                started_ms: 1,
+                instance: String::new(),
+                metadata: metadata.map(str::to_owned),
+                attempt: 1,
+                retry_of: retry_of.map(str::to_owned),
+                is_plan: false,
+                first_line: "begun".to_owned(),
+            };
+            writer.open_run(run).unwrap().number
+        };
+        // The first of all is too old to be kept.
+        open("01A", Some("00Z"), None);
+        open("01B", Some("01A"), None);
+        let last = open("01C", Some("01B"), Some(r#"{"continues":"01A"}"#));
+        let rows = read(&Reader::open(&path).unwrap().unwrap(), repository, last).unwrap();
+        let before: Vec<&str> = rows.attempts.iter().map(|run| run.run_id.as_str()).collect();
+        assert_eq!((before, rows.log.len(), rows.changes.len()), (vec!["01B", "01A"], 1, 0));
+        assert_eq!(rows.continues.map(|run| run.run_id), Some("01A".to_owned()));
+    }
+}

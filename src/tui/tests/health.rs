@@ -5,7 +5,7 @@ use crate::engine::doctor::{Check, State as How};
 use crate::engine::protocol::Command;
 use crate::tui::event::Effect;
 
-fn checks() -> Vec<Check> {
+pub fn checks() -> Vec<Check> {
     let check = |name: &str, state, message: &str, hint: Option<&str>| Check {
         name: name.to_owned(),
         state,
