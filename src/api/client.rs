@@ -206,6 +206,7 @@ fn ask(command: Command) -> Result<Ask, Refusal> {
         Command::Scheduler(SchedulerCommand::Stop) => {
             Ok(Ask { method: Method::POST, path: "/api/sync/scheduler/stop".to_owned(), body: None })
         }
+        Command::Examine => Ok(Ask { method: Method::GET, path: "/api/sync/doctor".to_owned(), body: None }),
         Command::Configure(_) | Command::Shutdown => {
             Err(Refusal::new("usage", "only the process that hosts the engine can do this"))
         }

@@ -22,7 +22,7 @@ mod stream;
 pub use client::{Client, connect, snapshot};
 pub use place::socket_path;
 pub use server::{Server, serve};
-pub use shape::{QueuedJson, SchedulerJson};
+pub use shape::{QueuedJson, SchedulerJson, check_json};
 pub use status::{Standing, Told};
 
 use std::path::PathBuf;

@@ -25,6 +25,7 @@ pub fn router(service: Service) -> Router {
     Router::new()
         .route("/api/sync/health", get(health))
         .route("/api/sync/version", get(version))
+        .route("/api/sync/doctor", get(examine))
         .route("/api/sync/events", get(events))
         .route("/api/sync/scheduler", patch(set_schedule))
         .route("/api/sync/scheduler/status", get(schedule))
@@ -97,6 +98,10 @@ async fn health(State(service): State<Service>) -> Result<Json<Value>, Failure> 
 
 async fn version() -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() }))
+}
+
+async fn examine(State(service): State<Service>) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::Examine).await.map(Json)
 }
 
 async fn schedule(State(service): State<Service>) -> Result<Json<SchedulerJson>, Failure> {

@@ -10,9 +10,10 @@ use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::run::Kind;
 use crate::domain::status::WatchMode;
+use crate::engine::doctor::{Check, State};
 use crate::engine::protocol::{Answer, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot};
 use crate::wire::path::{joined, split};
-use crate::wire::{ChangeJson, NextJson, ProgressJson, RunJson};
+use crate::wire::{ChangeJson, CheckJson, NextJson, ProgressJson, RunJson};
 
 /// The schedule's settings in the contract's order.
 const SETTINGS: [&str; 6] = ["startup", "full_every", "full_at", "incremental_every", "verify_every", "cleanup_every"];
@@ -23,6 +24,7 @@ const SETTINGS: [&str; 6] = ["startup", "full_every", "full_at", "incremental_ev
 pub enum AnswerJson {
     Accepted { runs: Vec<QueuedJson> },
     Planned { plans: Vec<PlanJson> },
+    Examined { checks: Vec<CheckJson> },
     Added { repository: String, is_new: bool },
     Done { count: u64 },
 }
@@ -98,6 +100,7 @@ impl From<Answer> for AnswerJson {
         match answer {
             Answer::Accepted(runs) => AnswerJson::Accepted { runs: runs.iter().map(QueuedJson::from).collect() },
             Answer::Planned(plans) => AnswerJson::Planned { plans: plans.iter().map(PlanJson::from).collect() },
+            Answer::Examined(checks) => AnswerJson::Examined { checks: checks.into_iter().map(check_json).collect() },
             Answer::Added { name, is_new } => AnswerJson::Added { repository: name, is_new },
             Answer::Done { count } => AnswerJson::Done { count },
             Answer::Refused(_) => AnswerJson::Done { count: 0 },
@@ -115,10 +118,24 @@ impl AnswerJson {
             AnswerJson::Planned { plans } => {
                 Answer::Planned(plans.into_iter().map(PlanJson::into_plan).collect::<Option<_>>()?)
             }
+            AnswerJson::Examined { checks } => {
+                Answer::Examined(checks.into_iter().map(into_check).collect::<Option<_>>()?)
+            }
             AnswerJson::Added { repository, is_new } => Answer::Added { name: repository, is_new },
             AnswerJson::Done { count } => Answer::Done { count },
         })
     }
+}
+
+/// Shapes a check as `doctor --json` prints it.
+pub fn check_json(check: Check) -> CheckJson {
+    let Check { name, state, message, hint, value } = check;
+    CheckJson { check: name, state: state.as_str().to_owned(), message, hint, value }
+}
+
+fn into_check(json: CheckJson) -> Option<Check> {
+    let CheckJson { check: name, state, message, hint, value } = json;
+    Some(Check { name, state: State::parse(&state)?, message, hint, value })
 }
 
 impl From<&QueuedRun> for QueuedJson {

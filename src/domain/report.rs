@@ -64,6 +64,13 @@ pub struct Run {
     pub metadata: Option<String>,
 }
 
+/// How one run ended, and how long it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentRun {
+    pub outcome: Outcome,
+    pub took_ms: u64,
+}
+
 /// One line of a run's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {

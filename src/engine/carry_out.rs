@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use tokio::sync::oneshot;
+
 use super::job::{self, Finished, HintBatch, Inbox, JobContext, JobSpec, Report};
 use super::news::News;
-use super::protocol::SyncRequest;
+use super::protocol::{Answer, SyncRequest};
 use super::shell::{RunningJob, Shell};
 use super::state::{Effect, Input};
 use super::stop::Why;
@@ -261,6 +263,18 @@ impl Shell {
         });
         if let Err(error) = looked {
             tracing::warn!(%error, "a root could not be looked for");
+        }
+    }
+
+    /// Looks everything over, on a thread that the end of the engine does not wait for: a large index takes minutes.
+    pub fn examine(&self, sender: oneshot::Sender<Answer>) {
+        let desk = self.desk.clone();
+        let looked = std::thread::Builder::new().name("doctor".to_owned()).spawn(move || {
+            // Who asked has gone meanwhile: nobody misses the answer.
+            let _unheard = sender.send(desk.examine());
+        });
+        if let Err(error) = looked {
+            tracing::warn!(%error, "no thread could be started to look everything over");
         }
     }
 

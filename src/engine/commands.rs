@@ -85,7 +85,7 @@ impl Desk {
             Command::Scheduler(command) => self.schedule(&command).map(done),
             // The caller has taken it over; whether it goes together with what was set shows next.
             Command::Configure(_) => Ok(done(0)),
-            Command::Sync(_) | Command::Cancel { .. } | Command::Shutdown => {
+            Command::Sync(_) | Command::Cancel { .. } | Command::Examine | Command::Shutdown => {
                 Err(Refusal::new("failed", "the engine sent this command the wrong way; this is a bug"))
             }
         };

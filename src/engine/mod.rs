@@ -6,6 +6,7 @@
 mod carry_out;
 mod clock;
 mod commands;
+pub mod doctor;
 pub mod estimate;
 mod handle;
 pub mod hooks;

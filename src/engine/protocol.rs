@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::doctor::Check;
 use crate::config::Config;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
@@ -57,6 +58,8 @@ pub enum Command {
     },
     /// Starts or stops the schedule, or changes it; kept over restarts.
     Scheduler(SchedulerCommand),
+    /// Looks over index and machine, as `doctor` does. It takes a while, and holds up nothing else.
+    Examine,
     /// Takes over a config that was read anew. Only the process that hosts the engine can send it.
     Configure(Box<Config>),
     /// Cancels everything, closes the index and ends the engine.
@@ -167,6 +170,7 @@ pub enum Answer {
         count: u64,
     },
     Planned(Vec<Plan>),
+    Examined(Vec<Check>),
     Refused(Refusal),
 }
 

@@ -132,6 +132,10 @@ impl Shell {
                 let reply = self.reply_to(sender);
                 self.step(Input::Cancel { names, run, reply })
             }
+            Call::Command(Command::Examine, sender) => {
+                self.examine(sender);
+                true
+            }
             Call::Command(Command::Shutdown, sender) => {
                 let reply = self.reply_to(sender);
                 self.step(Input::Shutdown { reply })

@@ -16,6 +16,7 @@ mod migrate;
 mod moves;
 mod problems;
 mod reader;
+mod recent;
 mod relocate;
 mod removal;
 mod repositories;

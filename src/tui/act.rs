@@ -6,7 +6,7 @@ use super::field::Field;
 use super::keymap::Action;
 use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{palette, pane, trouble, view};
+use super::{export, palette, pane, trouble, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -29,9 +29,10 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.focus = if state.focus == Focus::List { Focus::Body } else { Focus::List };
         }
         Action::ShowList => state.focus = Focus::List,
-        Action::Show(tab) => show(state, tab),
-        Action::NextTab => step_tab(state, 1),
-        Action::PreviousTab => step_tab(state, Tab::ALL.len() - 1),
+        Action::Show(tab) => return show(state, tab),
+        Action::NextTab => return step_tab(state, 1),
+        Action::PreviousTab => return step_tab(state, Tab::ALL.len() - 1),
+        Action::Examine => return show(state, Tab::Health),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Up => return travel(state, Way::Up(1)),
         Action::Down => return travel(state, Way::Down(1)),
@@ -42,6 +43,10 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => return open(state),
         Action::Older => return step_run(state, Way::Down(1)),
         Action::Newer => return step_run(state, Way::Up(1)),
+        Action::Mark => pane::history::mark(state),
+        Action::Compare => return pane::compare::open(state),
+        Action::Fold => return fold(state),
+        Action::Export => state.overlay = export::prompt(state),
         Action::Filter => filter(state),
         Action::Sort => sort(state),
         Action::Copy => return copy(state, pane::copied(state)),
@@ -49,6 +54,7 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Sync(kind) => return sync(state, kind),
         Action::Pause => return pause(state),
         Action::Enter => return enter(state),
+        Action::Cancel if has_progress(state) => state.overlay = pane::progress::cancel(state),
         Action::Cancel => state.overlay = state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
         Action::Yes | Action::GoOn => return answer(state, action),
         Action::No => state.overlay = None,
@@ -64,6 +70,7 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
     state.selected = id;
     (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
     state.scroll = 0;
+    state.history.marks.clear();
     read_selected(state)
 }
 
@@ -168,14 +175,15 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-fn show(state: &mut State, tab: Tab) {
+fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     (state.tab, state.detail, state.scroll) = (tab, None, 0);
     state.focus = Focus::Body;
+    if tab == Tab::Health { pane::health::ask(state) } else { Vec::new() }
 }
 
-fn step_tab(state: &mut State, by: usize) {
+fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
     let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
-    show(state, Tab::ALL[(at + by) % Tab::ALL.len()]);
+    show(state, Tab::ALL[(at + by) % Tab::ALL.len()])
 }
 
 fn filter(state: &mut State) {
@@ -253,6 +261,7 @@ fn enter(state: &mut State) -> Vec<Effect> {
             return then;
         }
         Some(Overlay::Ask(question)) => state.overlay = Some(Overlay::Ask(question)),
+        Some(Overlay::Export(field)) => return export::write(state, &field),
         _ => {}
     }
     Vec::new()
@@ -271,8 +280,8 @@ fn open(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     match state.tab {
-        Tab::Status => show(state, Tab::History),
-        Tab::Progress => {}
+        Tab::Status => return show(state, Tab::History),
+        Tab::Progress | Tab::Health => {}
         Tab::History => return open_run(state),
         Tab::Problems => {
             state.detail = state.trouble_at.clone().map(Detail::Trouble);
@@ -289,8 +298,18 @@ fn open_run(state: &mut State) -> Vec<Effect> {
     vec![Effect::Read(Query::Run { repository, number })]
 }
 
+/// Tells whether a run of the Progress tab is what an action is about.
+pub fn has_progress(state: &State) -> bool {
+    state.focus == Focus::Body && state.tab == Tab::Progress && state.detail.is_none() && state.has_runs()
+}
+
+fn fold(state: &mut State) -> Vec<Effect> {
+    state.history.is_unfolded = !state.history.is_unfolded;
+    keep_in_view(state)
+}
+
 fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
-    let numbers: Vec<i64> = state.runs().iter().map(|run| run.number).collect();
+    let numbers: Vec<i64> = state.listed_runs().iter().map(|run| run.number).collect();
     let next = way.among(&numbers, state.run_at.as_ref());
     if next == state.run_at {
         state.note("there is no further run");
@@ -334,6 +353,10 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
         (Focus::Body, Tab::Problems, None) => {
             let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
             state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
+        }
+        (Focus::Body, Tab::Progress, None) if pane::progress::ids(state).len() > 1 => {
+            let next = way.among(&pane::progress::ids(state), pane::progress::selected(state).as_ref());
+            pane::progress::select(state, next);
         }
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }

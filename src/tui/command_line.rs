@@ -45,6 +45,7 @@ pub fn command_line(command: &Command) -> Option<String> {
             say(&["scheduler", "set"]);
             words.extend(pairs(changes));
         }
+        Command::Examine => say(&["doctor"]),
         Command::Configure(_) | Command::Shutdown => return None,
     }
     Some(words.join(" "))

@@ -1,8 +1,11 @@
 //! What goes into and comes out of [`super::update`]: plain data, no I/O, no clock.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
-use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredProblem};
+use crate::domain::report::{Damage, Held, IndexStatus, LogLine, RecentRun, Run, StoredChange, StoredProblem};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event};
 
@@ -34,6 +37,8 @@ pub enum Msg {
         to: String,
         answer: Answer,
     },
+    /// How [`Effect::Write`] went: where the file is, or why it could not be written.
+    Written(Result<PathBuf, String>),
     Rows(Rows),
     /// Rows could not be read.
     Unread(String),
@@ -69,6 +74,11 @@ pub enum Effect {
         about: String,
     },
     Read(Query),
+    /// Write this text to a file that is not there yet.
+    Write {
+        path: PathBuf,
+        text: String,
+    },
     /// Hand this text to the terminal's clipboard.
     Copy(String),
     /// Ask the terminal for the mouse, or give it back to the terminal's own selection.
@@ -84,6 +94,8 @@ pub enum Effect {
 pub enum Query {
     /// Asked first, as it tells which repositories there are.
     Overview,
+    /// How the newest runs of every repository ended.
+    Recent,
     Repository(RepositoryId),
     Run {
         repository: RepositoryId,
@@ -99,6 +111,7 @@ pub enum Rows {
         /// Of all repositories, the newest first.
         latest: Vec<Run>,
     },
+    Recent(BTreeMap<RepositoryId, Vec<RecentRun>>),
     Repository(Box<RepositoryRows>),
     Run(Box<RunRows>),
 }
@@ -120,6 +133,12 @@ pub struct RepositoryRows {
 pub struct RunRows {
     pub run: Run,
     pub verdicts: Vec<(Verdict, i64)>,
+    /// The first ones.
+    pub changes: Vec<StoredChange>,
+    /// The runs that this one tries again, the newest first, as far as they are kept.
+    pub attempts: Vec<Run>,
+    /// What it goes on with, if that is kept.
+    pub continues: Option<Run>,
     /// The problems that this run met last, at most [`super::reading::TROUBLES`].
     pub problems: Vec<StoredProblem>,
     /// The end of the log, at most [`super::reading::LOG_LINES`].

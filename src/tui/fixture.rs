@@ -1,5 +1,7 @@
 //! States for tests: the repositories, runs and problems of one afternoon, at a fixed moment in UTC.
 
+use std::collections::BTreeMap;
+
 use ratatui::layout::Size;
 
 use super::event::{Msg, Now, RepositoryRows, Rows, RunRows};
@@ -8,14 +10,17 @@ use super::state::{Engine, State};
 use super::text::Zone;
 use super::theme::{Choice, Theme};
 use super::update::update;
-use crate::domain::change::Verdict;
+use crate::domain::change::{Change, Verdict};
 use crate::domain::guard::Reason;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
-use crate::domain::report::{Damage, GoodCopy, Held, IndexStatus, LogLine, Repository, Run, StoredProblem};
+use crate::domain::report::{
+    Damage, GoodCopy, Held, IndexStatus, KindStatus, LogLine, RecentRun, Repository, Run, StoredChange, StoredProblem,
+};
 use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::run::{Kind, Outcome, Tally};
-use crate::engine::protocol::{Event, QueuedRun, RunProgress, Snapshot};
+use crate::domain::status::WatchMode;
+use crate::engine::protocol::{Event, Live, NextRun, QueuedRun, RunProgress, Snapshot};
 
 /// 2026-11-20 14:32:00 UTC, a Friday.
 pub const NOW: Timestamp = Timestamp(1_795_185_120_000);
@@ -48,6 +53,7 @@ pub fn afternoon(width: u16, height: u16) -> State {
 /// Lets a state read these repositories.
 pub fn with(mut state: State, statuses: Vec<IndexStatus>) -> State {
     let latest = latest(&statuses);
+    tell(&mut state, Msg::Rows(Rows::Recent(recent(&statuses))));
     tell(&mut state, Msg::Rows(Rows::Overview { statuses, latest }));
     read_selected(&mut state);
     state
@@ -168,8 +174,54 @@ pub fn status(id: i64, name: &str, files: i64, bytes: i64, outcome: Outcome, age
         held: 0,
         undecided: 0,
         last_run: Some(last),
-        by_kind: Vec::new(),
+        by_kind: [Kind::Full, Kind::Verify].into_iter().zip(0..).map(|(kind, at)| by_kind(kind, at, age_ms)).collect(),
     }
+}
+
+fn by_kind(kind: Kind, failures: i64, age_ms: i64) -> KindStatus {
+    KindStatus {
+        kind,
+        last_success_at: Some(Timestamp(NOW.0 - age_ms - failures * DAY)),
+        last_attempt_at: Some(Timestamp(NOW.0 - age_ms)),
+        last_outcome: None,
+        last_error: None,
+        success_count: 120,
+        failure_count: failures,
+        last_files_processed: 88_204,
+    }
+}
+
+/// When the schedule starts the next runs of `photos` and `mail`, and what the watcher knows of them.
+pub fn schedule(state: &mut State) {
+    for (name, minutes) in [("photos", 4), ("mail", 200)] {
+        let next =
+            |kind, minutes: i64| NextRun { repository: name.to_owned(), kind, at: Timestamp(NOW.0 + minutes * MINUTE) };
+        let live = Live {
+            repository: name.to_owned(),
+            watch_mode: WatchMode::Inotify,
+            watched_directories: 1_204,
+            pending_hints: 3,
+            next_runs: vec![next(Kind::Full, minutes), next(Kind::Verify, 6 * 24 * 60)],
+            ..Live::default()
+        };
+        tell(state, Msg::Engine(Event::Live(Box::new(live))));
+    }
+}
+
+/// How the newest runs ended: some of each repository did not end well.
+fn recent(statuses: &[IndexStatus]) -> BTreeMap<RepositoryId, Vec<RecentRun>> {
+    let outcome = |at: i64| match at {
+        5 => Outcome::Cancelled,
+        8 => Outcome::Partial,
+        _ => Outcome::Completed,
+    };
+    let runs = |status: &IndexStatus| -> Vec<RecentRun> {
+        let last = status.last_run.as_ref().and_then(|run| run.outcome);
+        let took = |at: i64| (800 + (at * status.repository.id.0) % 7 * 450).unsigned_abs();
+        let before = (1..12).map(|at| RecentRun { outcome: outcome(at), took_ms: took(at) });
+        before.chain(last.map(|outcome| RecentRun { outcome, took_ms: took(12) })).collect()
+    };
+    statuses.iter().map(|status| (status.repository.id, runs(status))).collect()
 }
 
 pub fn run(id: i64, name: &str, number: i64, kind: Kind, outcome: Outcome, age_ms: i64) -> Run {
@@ -291,10 +343,39 @@ pub fn run_rows(run: &Run) -> RunRows {
     RunRows {
         run: run.clone(),
         verdicts: vec![(Verdict::Added, 12), (Verdict::Edited, 3), (Verdict::Moved, 1)],
+        changes: changes(),
+        attempts: Vec::new(),
+        continues: None,
         problems: vec![problem(&run.repository, 0, false)],
         log: log
             .into_iter()
             .map(|(message, after)| LogLine { at: Timestamp(run.started_at.0 + after), message: message.to_owned() })
             .collect(),
     }
+}
+
+fn changes() -> Vec<StoredChange> {
+    let path = |text: &str| RelPath::from_stored(text.as_bytes().to_vec());
+    let change = |verdict, text: &str, was: Option<i64>, is: Option<i64>| StoredChange {
+        run_id: "01R".to_owned(),
+        repository: "photos".to_owned(),
+        at: NOW,
+        change: Change {
+            verdict,
+            path: path(text),
+            old_path: (verdict == Verdict::Moved).then(|| path("draft/a.md")),
+            directory_files: None,
+            old_size_bytes: was,
+            new_size_bytes: is,
+            old_sha256: None,
+            new_sha256: None,
+            note: None,
+        },
+        note: None,
+    };
+    vec![
+        change(Verdict::Moved, "posts/a.md", Some(3_000), Some(3_000)),
+        change(Verdict::Added, "img/2026/logo.svg", None, Some(4_100)),
+        change(Verdict::Edited, "index.html", Some(11_000), Some(12_000)),
+    ]
 }

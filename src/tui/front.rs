@@ -30,6 +30,8 @@ pub enum Overlay {
         field: Field,
         at: usize,
     },
+    /// Asks for the name of a file for the table in view.
+    Export(Field),
     /// What was said in this session.
     Messages {
         scroll: usize,

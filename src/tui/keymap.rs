@@ -13,7 +13,7 @@ pub use enabled::Can;
 pub use key::Key;
 pub use table::KEYMAP;
 
-use super::state::{Overlay, State, Tab};
+use super::state::{Focus, Overlay, State, Tab};
 use crate::domain::run::Kind;
 
 /// What a key, or a line of the palette, can do.
@@ -32,6 +32,11 @@ pub enum Action {
     PreviousPane,
     ShowList,
     Show(Tab),
+    Examine,
+    Mark,
+    Compare,
+    Fold,
+    Export,
     NextTab,
     PreviousTab,
     Zoom,
@@ -65,6 +70,10 @@ pub enum Context {
     Repository,
     /// Acts on the selected row of a table.
     Row,
+    /// Acts on the runs of the history.
+    History,
+    /// Looks at the machine.
+    Health,
     /// Moves in what has the focus, and in the help.
     Move,
     Panes,
@@ -82,6 +91,8 @@ impl Context {
         match self {
             Context::Repository => "The selected repository",
             Context::Row => "The selected row",
+            Context::History => "History",
+            Context::Health => "Health",
             Context::Move => "Moving",
             Context::Panes => "Panes",
             Context::Confirm => "A question",
@@ -179,9 +190,27 @@ impl Action {
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 4] = [SCREEN, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 6] = [SCREEN, HISTORY, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
+const HEALTH: &[Context] = &[
+    Context::Health,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
+const HISTORY: &[Context] = &[
+    Context::History,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
 
@@ -189,11 +218,13 @@ const TEXT: &[Context] = &[Context::Text, Context::Always];
 pub fn contexts(state: &State) -> &'static [Context] {
     match &state.overlay {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
+        None if state.focus == Focus::Body && state.tab == Tab::Health => HEALTH,
+        None if state.focus == Focus::Body && state.tab == Tab::History => HISTORY,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
-        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. }) => TEXT,
+        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. } | Overlay::Export(_)) => TEXT,
     }
 }
 

@@ -12,10 +12,12 @@
 //! ```
 
 mod act;
+mod attached;
 mod click;
 mod command_line;
 mod escape;
 mod event;
+mod export;
 mod field;
 mod filter;
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod pace;
 mod paint;
 mod palette;
 mod pane;
+mod plot;
 mod reading;
 mod shell;
 mod state;

@@ -1,13 +1,14 @@
 //! Reads rows on a thread of its own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
 
+mod run;
+
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::event::{Msg, Query, RepositoryRows, Rows, RunRows};
-use crate::domain::report::Run;
+use super::event::{Msg, Query, RepositoryRows, Rows};
 use crate::domain::repository::RepositoryId;
 use crate::index::{IndexError, Reader, RunFilter};
 
@@ -17,6 +18,8 @@ pub const RUNS: usize = 500;
 pub const TROUBLES: usize = 1_000;
 /// How many lines of a run's log are at hand.
 pub const LOG_LINES: usize = 1_000;
+/// How many runs of each repository the list draws.
+pub const RECENT: usize = 12;
 /// How many of the newest runs of all repositories are at hand.
 const LATEST: u64 = 50;
 
@@ -124,8 +127,9 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result
             statuses: reader.statuses()?,
             latest: reader.runs(&RunFilter { limit: Some(LATEST), ..RunFilter::default() })?,
         }),
+        Query::Recent => Ok(Rows::Recent(reader.recent_runs(RECENT)?)),
         Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, id)?))),
-        Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, repository, number)?))),
+        Query::Run { repository, number } => Ok(Rows::Run(Box::new(run::read(reader, repository, number)?))),
     }
 }
 
@@ -144,21 +148,6 @@ fn read_repository(reader: &Reader, id: RepositoryId) -> Result<RepositoryRows, 
     rows.held.truncate(TROUBLES);
     rows.problems.truncate(TROUBLES);
     Ok(rows)
-}
-
-fn read_run(reader: &Reader, repository: RepositoryId, number: i64) -> Result<RunRows, IndexError> {
-    let run = reader.run(&number.to_string())?;
-    let mut problems = if run.tally.problems > 0 { reader.problems(Some(repository), true)? } else { Vec::new() };
-    problems.retain(|problem| was_met(problem.last_seen.0, &run));
-    problems.truncate(TROUBLES);
-    let mut log = reader.run_log(number)?;
-    log.drain(..log.len().saturating_sub(LOG_LINES));
-    Ok(RunRows { verdicts: reader.changes_by_verdict(number)?, problems, log, run })
-}
-
-/// Tells whether a problem that was seen last at this moment was seen last by this run: one run at a time is written.
-fn was_met(last_seen_ms: i64, run: &Run) -> bool {
-    run.started_at.0 <= last_seen_ms && run.ended_at.is_none_or(|ended| last_seen_ms <= ended.0)
 }
 
 #[cfg(test)]

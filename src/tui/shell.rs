@@ -3,7 +3,9 @@
 //! Drawing stands before waiting, so that no flood of news can starve it; input stands before news, so that none can
 //! starve a key. All queues are bounded: news that do not fit make the subscription lag, and then comes a snapshot.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -224,6 +226,7 @@ impl Shell {
                 Effect::Quit(exit) => return Ok(Some(exit)),
                 Effect::Read(query) => self.reading.ask(query),
                 Effect::Send { command, about } => self.send(command, about),
+                Effect::Write { path, text } => drop(self.answers.spawn_blocking(move || write_new(&path, &text))),
                 Effect::Copy(text) => self.terminal.copy(&text).map_err(TuiError::Terminal)?,
                 Effect::Mouse(is_on) => self.terminal.set_mouse(is_on).map_err(TuiError::Terminal)?,
                 Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
@@ -331,6 +334,16 @@ fn pointer(mouse: MouseEvent) -> Option<Pointer> {
     }
 }
 
+/// Writes a file that is not there yet: what a person has is never written over.
+fn write_new(path: &Path, text: &str) -> Msg {
+    let write = || {
+        let path = std::path::absolute(path)?;
+        File::create_new(&path)?.write_all(text.as_bytes())?;
+        Ok(path)
+    };
+    Msg::Written(write().map_err(|error: io::Error| format!("{}: {error}", path.display())))
+}
+
 fn ended_by(kind: SignalKind) -> Exit {
     Exit::Ended { signal: kind.as_raw_value() }
 }
@@ -385,5 +398,14 @@ mod tests {
     fn a_terminal_that_is_gone_is_told_from_one_that_fails() {
         assert!(is_gone(&io::Error::from_raw_os_error(5)));
         assert!(!is_gone(&io::Error::from_raw_os_error(28)));
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.csv");
+        assert!(matches!(write_new(&path, "a"), Msg::Written(Ok(at)) if at == path));
+        assert!(matches!(write_new(&path, "b"), Msg::Written(Err(error)) if error.contains("x.csv: ")));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a");
     }
 }

@@ -9,11 +9,12 @@ use super::filter::Filter;
 pub use super::front::{Lasts, Message, Notice, Overlay, Question};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
+use super::pane;
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
 use crate::domain::moment::Timestamp;
-use crate::domain::report::{IndexStatus, Run};
+use crate::domain::report::{IndexStatus, RecentRun, Run};
 use crate::domain::repository::{self, RepositoryId, State as Word};
 use crate::domain::status::{self, state_of};
 use crate::engine::protocol::{Live, QueuedRun, RunProgress};
@@ -36,6 +37,8 @@ pub struct State {
     pub views: BTreeMap<Place, View>,
     /// Of all repositories, the newest first.
     pub latest: Vec<Run>,
+    /// How the newest runs of each repository ended, the oldest first.
+    pub recent: BTreeMap<RepositoryId, Vec<RecentRun>>,
     pub running: Vec<RunProgress>,
     pub queued: Vec<QueuedRun>,
     /// What only the engine knows of each repository.
@@ -62,6 +65,9 @@ pub struct State {
     pub interrupted_ms: Option<u64>,
     /// The command line of what the engine was asked for last.
     pub asked: Option<String>,
+    pub health: pane::health::Model,
+    pub history: pane::history::Model,
+    pub progress: pane::progress::Model,
 }
 
 /// Where the engine runs.
@@ -113,10 +119,22 @@ pub enum Tab {
     Progress,
     History,
     Problems,
+    Health,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 4] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems];
+    pub const ALL: [Tab; 5] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Health];
+
+    /// Returns the digit that shows it.
+    pub fn digit(self) -> u8 {
+        match self {
+            Tab::Status => 1,
+            Tab::Progress => 2,
+            Tab::History => 3,
+            Tab::Problems => 4,
+            Tab::Health => 7,
+        }
+    }
 
     pub fn title(self) -> &'static str {
         match self {
@@ -124,6 +142,7 @@ impl Tab {
             Tab::Progress => "Progress",
             Tab::History => "History",
             Tab::Problems => "Problems",
+            Tab::Health => "Health",
         }
     }
 }
@@ -135,6 +154,11 @@ pub enum Detail {
     Run {
         number: i64,
         rows: Option<Box<RunRows>>,
+    },
+    /// Two runs by number.
+    Compare {
+        older: i64,
+        newer: i64,
     },
     Trouble(trouble::Key),
 }
@@ -153,6 +177,7 @@ impl State {
             entries: None,
             views: BTreeMap::new(),
             latest: Vec::new(),
+            recent: BTreeMap::new(),
             running: Vec::new(),
             queued: Vec::new(),
             live: Vec::new(),
@@ -170,6 +195,9 @@ impl State {
             messages: Vec::new(),
             interrupted_ms: None,
             asked: None,
+            health: pane::health::Model::default(),
+            history: pane::history::Model::default(),
+            progress: pane::progress::Model::default(),
         }
     }
 
@@ -196,7 +224,7 @@ impl State {
         let mut filter = Filter::new(self.filter(Place::List));
         let text = |entry: &Entry| format!("{} {}", entry.status.repository.name, self.theme.state(entry.state).1);
         let mut listed: Vec<&Entry> = self.entries().iter().filter(|entry| filter.matches(&text(entry))).collect();
-        super::pane::repositories::sort(self, &mut listed);
+        pane::repositories::sort(self, &mut listed);
         listed
     }
 
@@ -220,13 +248,9 @@ impl State {
         self.rows.as_ref().map_or(&[], |rows| &rows.runs)
     }
 
-    /// Returns the runs that the history's filter lets through, in the history's order.
+    /// Returns the runs that the history shows, in its order; one stands for those that are folded into it.
     pub fn listed_runs(&self) -> Vec<&Run> {
-        let mut filter = Filter::new(self.filter(Place::Tab(Tab::History)));
-        let mut runs: Vec<&Run> =
-            self.runs().iter().filter(|run| filter.matches(&super::pane::history::text(self, run))).collect();
-        super::pane::history::sort(self, &mut runs);
-        runs
+        pane::history::rows(self).into_iter().map(|row| row.run).collect()
     }
 
     /// Returns what is wrong with the selected repository, the worst first.

@@ -15,11 +15,11 @@ pub fn titles(state: &State, room: usize) -> Vec<(Tab, String)> {
 }
 
 fn written(state: &State, title: impl Fn(Tab) -> String) -> Vec<(Tab, String)> {
-    let numbered = Tab::ALL.into_iter().zip(1..).map(|(tab, number)| {
+    let numbered = Tab::ALL.into_iter().map(|tab| {
         let (open, close) = if tab == state.tab { ("[", "]") } else { (" ", " ") };
         let title = title(tab);
         let blank = if title.is_empty() || title.starts_with(' ') { "" } else { " " };
-        (tab, format!("{open}{number}{blank}{title}{close}"))
+        (tab, format!("{open}{}{blank}{title}{close}", tab.digit()))
     });
     numbered.collect()
 }

@@ -1,5 +1,10 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod health;
+mod history;
+mod progress;
+mod status;
+
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -237,6 +242,10 @@ enum Step {
     Sync,
     Ended(bool),
     Refused,
+    /// The answer of doctor, with nothing wrong or a refusal.
+    Examined(bool),
+    Schedule,
+    Written(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -255,6 +264,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
+        1 => any::<bool>().prop_map(Step::Examined),
+        1 => Just(Step::Schedule),
+        1 => any::<bool>().prop_map(Step::Written),
     ]
 }
 
@@ -284,6 +296,16 @@ fn apply(state: &mut State, step: Step) {
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
+        Step::Examined(is_refused) => {
+            let refused = Answer::Refused(Refusal::new("failed", "no"));
+            let answer = if is_refused { refused } else { Answer::Examined(health::checks()) };
+            tell(state, Msg::Answered { to: "doctor".to_owned(), answer });
+        }
+        Step::Schedule => schedule(state),
+        Step::Written(is_there) => {
+            let written = if is_there { Ok("/x.csv".into()) } else { Err("x.csv: \u{1b}".to_owned()) };
+            tell(state, Msg::Written(written));
+        }
         Step::Refused => {
             let answer = Answer::Refused(Refusal::new("failed", "no ".repeat(300)));
             tell(state, Msg::Answered { to: "sync".to_owned(), answer });

@@ -61,6 +61,8 @@ pub struct Signs {
     pub bar: &'static str,
     pub bar_rest: &'static str,
     pub corners: [&'static str; 4],
+    /// Of a plot, the lowest first.
+    pub blocks: [&'static str; 8],
     pub cut: &'static str,
     pub dot: &'static str,
     pub dash: &'static str,
@@ -87,6 +89,7 @@ const UNICODE: Signs = Signs {
     bar: "━",
     bar_rest: "╌",
     corners: ["┌", "┐", "└", "┘"],
+    blocks: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     cut: "…",
     dot: "·",
     dash: "–",
@@ -112,6 +115,8 @@ const ASCII: Signs = Signs {
     bar: "#",
     bar_rest: ".",
     corners: ["+", "+", "+", "+"],
+    // Strokes and points are signs of outcomes already.
+    blocks: ["1", "2", "3", "4", "5", "6", "7", "8"],
     cut: "~",
     dot: "/",
     dash: "-",

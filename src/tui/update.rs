@@ -11,6 +11,7 @@ use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
 use super::keymap::{self, Key};
+use super::pane::health;
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
 use super::trouble;
 use crate::domain::report::{IndexStatus, Run};
@@ -50,6 +51,14 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
             answered(state, &to, answer);
             Vec::new()
         }
+        Msg::Written(Ok(path)) => {
+            state.note(format!("written to {}", path.display()));
+            Vec::new()
+        }
+        Msg::Written(Err(error)) => {
+            state.warn(error, Some("e asks for another name".to_owned()));
+            Vec::new()
+        }
         Msg::Rows(rows) => take_rows(state, rows),
         Msg::Unread(error) => {
             state.warn(format!("the index cannot be read: {error}"), None);
@@ -67,7 +76,7 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
 /// Returns the line of text that is being typed.
 fn field(state: &mut State) -> Option<&mut Field> {
     match &mut state.overlay {
-        Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. }) => Some(field),
+        Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. } | Overlay::Export(field)) => Some(field),
         Some(Overlay::Ask(question)) => question.typed.as_mut().map(|(_, field)| field),
         _ => None,
     }
@@ -139,6 +148,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             read_all(state)
         }
         Event::Progress(progress) => {
+            state.progress.sample(&progress);
             match state.running.iter_mut().find(|known| known.run_id == progress.run_id) {
                 Some(known) => *known = progress,
                 None if progress.kind == Kind::Realtime => {}
@@ -165,6 +175,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Changed => read_all(state),
         Event::Ended => engine_ended(state),
     };
+    state.progress.retain(&state.running);
     close_answered_questions(state);
     state.sort_entries();
     effects
@@ -213,7 +224,13 @@ fn at_start(run: &Run) -> RunProgress {
 
 fn answered(state: &mut State, to: &str, answer: Answer) {
     match answer {
-        Answer::Refused(refusal) => state.warn(format!("{to}: {}", refusal.message), refusal.hint),
+        Answer::Examined(checks) => state.health.take(Some(checks), state.now.wall),
+        Answer::Refused(refusal) => {
+            if to == health::ABOUT {
+                state.health.take(None, state.now.wall);
+            }
+            state.warn(format!("{to}: {}", refusal.message), refusal.hint);
+        }
         Answer::Accepted(runs) if runs.iter().any(|run| run.joined) => {
             state.note(format!("{to}: joined the run that waits"));
         }
@@ -224,7 +241,7 @@ fn answered(state: &mut State, to: &str, answer: Answer) {
 
 /// Asks for everything that the screen shows.
 pub fn read_all(state: &State) -> Vec<Effect> {
-    let mut effects = vec![Effect::Read(Query::Overview)];
+    let mut effects = vec![Effect::Read(Query::Overview), Effect::Read(Query::Recent)];
     effects.extend(read_selected(state));
     effects
 }
@@ -244,6 +261,10 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
         Rows::Overview { statuses, latest } => {
             state.latest = latest;
             take_statuses(state, statuses)
+        }
+        Rows::Recent(recent) => {
+            state.recent = recent;
+            Vec::new()
         }
         Rows::Repository(rows) => {
             // The selection may have moved on since; then its own rows are on their way.

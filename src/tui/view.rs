@@ -17,9 +17,9 @@ use ratatui::text::Line;
 
 use super::footer;
 use super::layout::{Areas, NEEDED, below_rule};
-use super::overlay::{confirm, help, messages, palette};
+use super::overlay::{confirm, export, help, messages, palette};
 use super::paint::{self, Piece, piece};
-use super::pane::{activity, detail, history, problems, progress, repositories, status};
+use super::pane::{activity, detail, health, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::tabs;
 use super::text::{columns, fit, wrap};
@@ -46,6 +46,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     match &state.overlay {
         Some(Overlay::Help { scroll }) => help::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
+        Some(Overlay::Export(field)) => export::draw(state, front(screen), field, buffer),
         Some(Overlay::Palette { field, at }) => palette::draw(state, front(screen), field, *at, buffer),
         Some(Overlay::Filter { .. }) | None => {}
         Some(question) => confirm::draw(state, front(screen), question, buffer),
@@ -212,6 +213,9 @@ fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
 fn position(state: &State, body: Rect) -> String {
     let height = usize::from(body.height.saturating_sub(2));
     match (&state.detail, state.tab) {
+        (Some(Detail::Compare { older, newer }), _) => {
+            format!("runs {} and {}", amount::count(older.unsigned_abs()), amount::count(newer.unsigned_abs()))
+        }
         (Some(Detail::Run { number, .. }), _) => format!("run {}", amount::count(number.unsigned_abs())),
         (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
         _ => String::new(),
@@ -254,6 +258,7 @@ fn body_lines(state: &State, room: usize) -> Vec<Line<'static>> {
         (Some(open), _) => detail::lines(state, open, room),
         (None, Tab::Status) => status::lines(state, room),
         (None, Tab::Progress) => progress::lines(state, room),
+        (None, Tab::Health) => health::lines(state, room),
         (None, Tab::History | Tab::Problems) => Vec::new(),
     }
 }

@@ -193,12 +193,12 @@ impl From<&Held> for HeldJson {
 }
 
 /// One line of `doctor --json`.
-#[derive(Debug, Serialize)]
-pub struct CheckJson<'a> {
-    pub check: &'a str,
+#[derive(Debug, Deserialize, Serialize)]
+pub struct CheckJson {
+    pub check: String,
     /// `ok`, `warn` or `fail`.
-    pub state: &'a str,
-    pub message: &'a str,
-    pub hint: Option<&'a str>,
+    pub state: String,
+    pub message: String,
+    pub hint: Option<String>,
     pub value: serde_json::Value,
 }

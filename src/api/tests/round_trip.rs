@@ -10,6 +10,7 @@ use crate::domain::report::StoredChange;
 use crate::domain::repository::{Selection, Settings};
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::domain::status::WatchMode;
+use crate::engine::doctor::{Check, State};
 use crate::engine::protocol::{
     AddRepository, Answer, Command, Event, Expected, Live, NextRun, Plan, QueuedRun, Refusal, SchedulerCommand,
     SchedulerStatus, Snapshot, SyncRequest,
@@ -117,6 +118,7 @@ fn every_command_reaches_the_engine_as_it_was_sent() {
         Command::DismissHeld { names: Vec::new() },
         Command::AcceptDamage { name: "a".to_owned(), paths: vec![paths()[0].clone()] },
         Command::AcknowledgeProblems { problem_ids: vec![1, 2] },
+        Command::Examine,
         Command::Scheduler(SchedulerCommand::Start),
         Command::Scheduler(SchedulerCommand::Stop),
         Command::Scheduler(SchedulerCommand::Set(vec![("full_at".to_owned(), String::new())])),
@@ -149,7 +151,15 @@ fn every_answer_comes_back_as_it_was_given() {
         },
         note: Some("odd".to_owned()),
     };
+    let check = Check {
+        name: "watches".to_owned(),
+        state: State::Warn,
+        message: "few".to_owned(),
+        hint: Some("raise".to_owned()),
+        value: serde_json::json!({ "free": 3 }),
+    };
     let answers = [
+        Answer::Examined(vec![check]),
         Answer::Accepted(vec![a_queued_run()]),
         Answer::Added { name: "a".to_owned(), is_new: true },
         Answer::Done { count: 0 },

@@ -1,7 +1,7 @@
 //! What can be done now, and why not: the conditions of the keymap's rows.
 
-use super::super::pane;
 use super::super::state::{Detail, Engine, Focus, Overlay, State, Tab};
+use super::super::{act, export, pane};
 
 /// Why something cannot be done now, in words; empty: it needs none.
 pub type Can = Result<(), &'static str>;
@@ -20,11 +20,34 @@ pub fn can_send(state: &State) -> Can {
 
 pub fn can_cancel(state: &State) -> Can {
     can_send(state)?;
+    if act::has_progress(state) {
+        return Ok(());
+    }
     if state.name().is_some_and(|name| state.is_busy(name)) { Ok(()) } else { Err("nothing runs or waits here") }
 }
 
 pub fn can_go_on(state: &State) -> Can {
     if state.overlay == Some(Overlay::Quit) { Ok(()) } else { Err("only when quitting") }
+}
+
+pub fn can_export(state: &State) -> Can {
+    if export::sheet(state).is_some() { Ok(()) } else { Err("there is no table here") }
+}
+
+pub fn can_mark(state: &State) -> Can {
+    let is_table = state.tab == Tab::History && state.detail.is_none();
+    if is_table && state.run_at.is_some() { Ok(()) } else { Err("the history shows no run") }
+}
+
+pub fn can_compare(state: &State) -> Can {
+    if matches!(state.detail, Some(Detail::Compare { .. })) {
+        return Err("esc, and mark others");
+    }
+    if pane::compare::pair(state).is_some() { Ok(()) } else { Err("mark a run with space, then select another") }
+}
+
+pub fn can_examine(state: &State) -> Can {
+    if state.engine == Engine::Ended { Err("the engine has ended") } else { Ok(()) }
 }
 
 pub fn can_open(state: &State) -> Can {

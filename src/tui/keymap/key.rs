@@ -38,6 +38,9 @@ impl Key {
         if let (Some(letter), None) = (letters.next(), letters.next()) {
             return Some(Char(letter));
         }
+        if written == "space" {
+            return Some(Char(' '));
+        }
         if let Some(letter) = written.strip_prefix("ctrl-") {
             return Key::parse(letter).filter(|key| matches!(key, Char('a'..='z'))).map(|key| match key {
                 Char(letter) => Ctrl(letter),
@@ -80,6 +83,7 @@ impl fmt::Display for Key {
     /// Writes the key as footer and help show it: `s`, `ctrl-c`, `enter`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Char(' ') => f.write_str("space"),
             Char(c) => write!(f, "{c}"),
             Ctrl(c) => write!(f, "ctrl-{c}"),
             Named(KeyCode::PageUp) => f.write_str("pgup"),

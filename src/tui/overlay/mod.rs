@@ -1,6 +1,7 @@
 //! What stands in front of everything else: one at a time, in a box in the middle.
 
 pub mod confirm;
+pub mod export;
 pub mod help;
 pub mod messages;
 pub mod palette;

@@ -14,6 +14,8 @@
 //!   11:24:02   ...
 //! ```
 
+mod linked;
+
 use ratatui::text::Line;
 
 use super::super::event::RunRows;
@@ -22,7 +24,7 @@ use super::super::state::{Detail, State};
 use super::super::text::{self, unsigned};
 use super::super::theme::Tone;
 use super::super::trouble::{Trouble, class_hint};
-use super::problems;
+use super::{compare, problems};
 use crate::domain::amount::{self, ago};
 use crate::domain::report::Run;
 use crate::domain::show::show_message;
@@ -32,6 +34,7 @@ pub fn lines(state: &State, detail: &Detail, room: usize) -> Vec<Line<'static>> 
     match detail {
         Detail::Run { rows: None, .. } => Vec::new(),
         Detail::Run { rows: Some(rows), .. } => run_lines(state, rows, room),
+        Detail::Compare { older, newer } => compare::lines(state, *older, *newer, room),
         Detail::Trouble(key) => {
             let troubles = state.troubles();
             let found = troubles.iter().find(|trouble| trouble.key() == *key);
@@ -54,6 +57,10 @@ fn run_lines(state: &State, rows: &RunRows, room: usize) -> Vec<Line<'static>> {
             let message = show_message(&problem.message).into_owned();
             lines.extend(paint::long_fact(theme, "", &message, Tone::Dim, room));
         }
+    }
+    if !rows.changes.is_empty() {
+        lines.extend(heading("Changed, by verdict"));
+        lines.extend(linked::change_lines(state, rows, room));
     }
     if !rows.log.is_empty() {
         lines.extend(heading("Log"));
@@ -101,8 +108,8 @@ fn facts(state: &State, rows: &RunRows, room: usize) -> Vec<Line<'static>> {
     ];
     say("Counted", list(counts.iter().map(|(count, word)| (*count, *word)), "nothing new"));
     say("Changes", list(rows.verdicts.iter().map(|(verdict, count)| (*count, verdict.as_str())), "none recorded"));
-    if run.attempt > 1 {
-        say("Attempt", amount::count(unsigned(run.attempt)));
+    for (label, words) in linked::facts(state, rows) {
+        say(label, words);
     }
     say("Run id", run.run_id.clone());
     lines

@@ -1,8 +1,11 @@
 //! The panes: each draws itself from the state into an area, or gives the lines that it consists of.
 
 pub mod activity;
+pub mod compare;
 pub mod detail;
+pub mod health;
 pub mod history;
+pub mod kinds;
 pub mod problems;
 pub mod progress;
 pub mod repositories;

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! ━ 0 Repositories ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ worst first, 1–7 of 8 ━━
-//!   state      repository             as of   files     size   open
-//!   ✗ failed   nas-archive              1 d    91 k   1.4 TB   ! 3
-//! > # held     backup-b                 3 h    88 k   1.2 TB   # 12 k
-//!   ↻ syncing  photos         63 %    3 min   1.9 M   412 GB
+//!   state      repository             as of   files     size   open    next in   last 12 runs
+//!   ✗ failed   nas-archive              1 d    91 k   1.4 TB   ! 3       4 min   ▁▁▁▁▁▁▁▁▂▁▁✗
+//! > # held     backup-b                 3 h    88 k   1.2 TB   # 12 k      2 h   ▁▁▁▁▄▁▁▁-!▂#
+//!   ↻ syncing  photos         63 %    3 min   1.9 M   412 GB               6 d   ▂▁▁▁▇▁▁▁▂▁▁▃
 //! ```
 
 use ratatui::buffer::Buffer;
@@ -13,12 +13,15 @@ use ratatui::layout::Rect;
 
 use super::super::layout::{below_rule, first_row};
 use super::super::paint::{self, piece};
+use super::super::plot;
+use super::super::reading::RECENT;
 use super::super::state::{Entry, Focus, Place, State};
 use super::super::table::{Align, Cell, Column, Table};
 use super::super::text::{short_count, unsigned};
 use super::super::theme::Tone;
 use crate::domain::amount;
 use crate::domain::report::IndexStatus;
+use crate::domain::repository::RepositoryId;
 
 const fn column(title: &'static str, align: Align, width: usize, rank: u8) -> Column {
     Column { title, align, width, gap: 2, rank, grows: false }
@@ -29,9 +32,11 @@ const COLUMNS: &[Column] = &[
     Column { grows: true, ..column("repository", Align::Left, 10, 0) },
     column("", Align::Right, 4, 2),
     column("as of", Align::Right, 6, 1),
-    column("files", Align::Right, 5, 4),
-    column("size", Align::Right, 6, 5),
+    column("files", Align::Right, 5, 5),
+    column("size", Align::Right, 6, 7),
     column("open", Align::Left, 13, 3),
+    column("next in", Align::Right, 7, 6),
+    column("last 12 runs", Align::Left, RECENT, 4),
 ];
 
 /// The orders of the list.
@@ -48,12 +53,16 @@ pub fn sort(state: &State, listed: &mut [&Entry]) {
 }
 
 const PERCENT: usize = 2;
+const NEXT: usize = 7;
 
-/// Returns the columns; the one for percents only while something runs.
+/// Returns the columns; the one for percents only while something runs, the one for what is next only with a schedule.
 fn columns(state: &State) -> Vec<Column> {
     let mut columns = COLUMNS.to_vec();
     if state.running.is_empty() {
         (columns[PERCENT].width, columns[PERCENT].gap) = (0, 0);
+    }
+    if state.live.iter().all(|live| live.next_runs.is_empty()) {
+        (columns[NEXT].width, columns[NEXT].gap) = (0, 0);
     }
     columns
 }
@@ -86,7 +95,7 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn cells(state: &State, entry: &Entry) -> [Cell; 7] {
+fn cells(state: &State, entry: &Entry) -> [Cell; 9] {
     let repository = &entry.status.repository;
     let (sign, word, tone) = state.theme.state(entry.state);
     let percent = state.progress_of(&repository.name).and_then(|run| run.percent());
@@ -99,7 +108,21 @@ fn cells(state: &State, entry: &Entry) -> [Cell; 7] {
         (short_count(unsigned(repository.total_files)), Tone::Plain),
         (amount::bytes(unsigned(repository.total_bytes)), Tone::Plain),
         (open(state, &entry.status), if tone == Tone::Bad { Tone::Bad } else { Tone::Warn }),
+        (next(state, &repository.name), Tone::Dim),
+        recent(state, repository.id),
     ]
+}
+
+/// Returns in how long the next run is due.
+fn next(state: &State, name: &str) -> String {
+    let next = state.live_of(name).and_then(|live| live.next_runs.first());
+    next.map_or_else(String::new, |next| amount::age(next.at.since_ms(state.now.wall)))
+}
+
+/// Returns the newest runs as bars. Plain: colour is for what is so now, and stands in the state.
+fn recent(state: &State, id: RepositoryId) -> Cell {
+    let runs = state.recent.get(&id).map_or(&[][..], Vec::as_slice);
+    (plot::runs(&state.theme, runs), Tone::Plain)
 }
 
 /// Returns what is open, the worst first: `≠ 1 # 12 k ! 3`.

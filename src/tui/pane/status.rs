@@ -5,6 +5,10 @@
 //!   As of      2026-11-20 11:20:04, 3 h ago
 //!   Index      88,204 files, 1.2 TB
 //!   Path       /srv/backup
+//!   Read       96 % of the files were read within 30 days
+//!   Next       incremental in 4 min, full in 3 h
+//!
+//!   (what each kind achieved, plots: see `kinds`)
 //!
 //!   Last runs
 //!   11:24      # held        full · startup             0.2 s
@@ -19,7 +23,7 @@ use super::super::paint::{self, piece};
 use super::super::state::{Entry, State};
 use super::super::text::{self, unsigned};
 use super::super::theme::Tone;
-use super::{activity, problems, progress};
+use super::{activity, health, kinds, problems, progress};
 use crate::domain::amount::{self, ago};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::State as Word;
@@ -35,8 +39,10 @@ pub fn lines(state: &State, room: usize) -> Vec<Line<'static>> {
     let Some(entry) = state.entry() else { return Vec::new() };
     let mut lines = facts(state, entry, room);
     if let Some(run) = state.progress_of(&entry.status.repository.name) {
-        lines.extend(progress::run_lines(&state.theme, run, room));
+        lines.extend(progress::run_lines(state, run, room));
     }
+    lines.extend(kinds::lines(state, entry, room));
+    lines.extend(kinds::plots(state, room));
     if !state.runs().is_empty() {
         lines.extend([Line::default(), paint::line(&state.theme, [piece("  Last runs", Tone::Dim)])]);
         lines.extend(state.runs().iter().take(SHORT_LIST).map(|run| run_line(state, run, room)));
@@ -72,8 +78,39 @@ fn facts(state: &State, entry: &Entry, room: usize) -> Vec<Line<'static>> {
     lines.push(paint::fact(theme, "Index", [piece(index, Tone::Plain)], room));
     let path = text::fit_path(&show(&repository.path), room.saturating_sub(paint::LABEL + 1), theme.signs.cut);
     lines.push(paint::fact(theme, "Path", [piece(path, Tone::Plain)], room));
+    if let Some(read) = read_lately(state, entry) {
+        lines.push(paint::fact(theme, "Read", [piece(read, Tone::Plain)], room));
+    }
+    if let Some(next) = next(state, entry) {
+        lines.push(paint::fact(theme, "Next", [piece(next, Tone::Plain)], room));
+    }
     lines.extend(open(state, status, room));
     lines
+}
+
+/// Says how much of the content was read lately: as doctor has counted it, else as it was when the last verify ended.
+fn read_lately(state: &State, entry: &Entry) -> Option<String> {
+    let repository = &entry.status.repository;
+    if let Some(words) = health::coverage(state, &repository.name) {
+        return Some(show_message(words).into_owned());
+    }
+    let (covered, files) = (repository.covered_files?, repository.total_files.max(1));
+    // Rounded down: a hundred is all of them.
+    Some(format!("{} % of the files in time, when the last verify ended", (100 * covered / files).min(100)))
+}
+
+/// Says which runs the schedule starts next: `incremental in 4 min, full in 3 h`.
+fn next(state: &State, entry: &Entry) -> Option<String> {
+    let live = state.live_of(&entry.status.repository.name)?;
+    let due = live.next_runs.iter().map(|next| {
+        let kind = next.kind.as_str();
+        match amount::age(next.at.since_ms(state.now.wall)).as_str() {
+            "now" => format!("{kind} now"),
+            left => format!("{kind} in {left}"),
+        }
+    });
+    let words = due.collect::<Vec<_>>().join(", ");
+    (!words.is_empty()).then_some(words)
 }
 
 /// Says what is watched, and what of it waits.
@@ -85,8 +122,10 @@ fn watch(live: &Live) -> String {
         WatchMode::Polling => "listed from time to time".to_owned(),
         WatchMode::Off => "off".to_owned(),
     };
-    if let Some(behind) = &live.behind {
-        words.push_str(&format!("; {behind}"));
+    let waiting = (live.pending_hints > 0).then(|| amount::plural(live.pending_hints, "place waits", "places wait"));
+    // Why it is behind may be just that, in other words.
+    if let Some(why) = live.behind.as_ref().or(waiting.as_ref()) {
+        words.push_str(&format!("; {why}"));
     }
     words
 }

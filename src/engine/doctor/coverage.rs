@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Check, Result, State, check};
+use super::{Check, State, check};
 use crate::config::{Config, Hash};
 use crate::domain::amount::{bytes, plural};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::Coverage;
 use crate::domain::run::Kind;
-use crate::index::{Reader, RunFilter};
+use crate::index::{IndexError, Reader, RunFilter};
 
 const DAY_MS: f64 = 86_400_000.0;
 /// Enough to see the pace; of a repository that is verified every hour, four days.
@@ -19,7 +19,12 @@ const RUNS: u64 = 100;
 const NEARLY_ALL: f64 = 0.95;
 
 /// Looks at each repository.
-pub(super) fn look(reader: &Reader, config: &Config, now: Timestamp, checks: &mut Vec<Check>) -> Result<()> {
+pub(super) fn look(
+    reader: &Reader,
+    config: &Config,
+    now: Timestamp,
+    checks: &mut Vec<Check>,
+) -> Result<(), IndexError> {
     let kept = reader.settings()?;
     for repository in reader.repositories()? {
         let own = repository.settings.overrides.iter();

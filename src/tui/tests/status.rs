@@ -1,0 +1,43 @@
+//! The Status tab and the list, with what the schedule and the history know.
+
+use super::*;
+
+fn scheduled(width: u16, height: u16) -> State {
+    let mut state = idle(width, height);
+    schedule(&mut state);
+    let mut statuses = quiet();
+    statuses[1].repository.covered_files = Some(615_000);
+    tell(&mut state, Msg::Rows(Rows::Overview { statuses, latest: Vec::new() }));
+    press(&mut state, "1");
+    state
+}
+
+#[test]
+fn status_tells_of_kinds_coverage_and_what_is_next() {
+    check("status", scheduled);
+}
+
+#[test]
+fn a_wide_list_draws_the_last_runs_and_says_when_the_next_one_is() {
+    check("list", |width, height| {
+        let mut state = afternoon(width, height);
+        schedule(&mut state);
+        press(&mut state, "z");
+        state
+    });
+}
+
+#[test]
+fn what_doctor_has_counted_stands_before_what_the_last_verify_left() {
+    let mut state = scheduled(120, 40);
+    assert!(text(&draw(&state)).contains("96 % of the files in time"));
+    let coverage = crate::engine::doctor::Check {
+        name: "coverage".to_owned(),
+        state: crate::engine::doctor::State::Ok,
+        message: "mail: 94 % of the files were read within 30 days".to_owned(),
+        hint: None,
+        value: serde_json::json!({ "repository": "mail" }),
+    };
+    tell(&mut state, Msg::Answered { to: "doctor".to_owned(), answer: Answer::Examined(vec![coverage]) });
+    assert!(text(&draw(&state)).contains("Read       94 % of the files were read within 30 days"));
+}
