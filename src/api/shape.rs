@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::looked::{EstimatedJson, PathJson};
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::run::Kind;
 use crate::domain::status::WatchMode;
-use crate::engine::protocol::{Answer, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot};
+use crate::engine::protocol::{
+    Answer, Completions, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot,
+};
 use crate::wire::path::{joined, split};
 use crate::wire::{ChangeJson, NextJson, ProgressJson, RunJson};
 
@@ -23,6 +26,8 @@ const SETTINGS: [&str; 6] = ["startup", "full_every", "full_at", "incremental_ev
 pub enum AnswerJson {
     Accepted { runs: Vec<QueuedJson> },
     Planned { plans: Vec<PlanJson> },
+    Completed { directories: Vec<PathJson>, is_cut: bool },
+    Estimated(EstimatedJson),
     Added { repository: String, is_new: bool },
     Done { count: u64 },
 }
@@ -100,6 +105,11 @@ impl From<Answer> for AnswerJson {
             Answer::Planned(plans) => AnswerJson::Planned { plans: plans.iter().map(PlanJson::from).collect() },
             Answer::Added { name, is_new } => AnswerJson::Added { repository: name, is_new },
             Answer::Done { count } => AnswerJson::Done { count },
+            Answer::Completions(found) => AnswerJson::Completed {
+                directories: found.directories.iter().map(|path| PathJson::from(path.as_path())).collect(),
+                is_cut: found.is_cut,
+            },
+            Answer::Estimated(estimated) => AnswerJson::Estimated(EstimatedJson::from(&*estimated)),
             Answer::Refused(_) => AnswerJson::Done { count: 0 },
         }
     }
@@ -115,6 +125,11 @@ impl AnswerJson {
             AnswerJson::Planned { plans } => {
                 Answer::Planned(plans.into_iter().map(PlanJson::into_plan).collect::<Option<_>>()?)
             }
+            AnswerJson::Completed { directories, is_cut } => Answer::Completions(Completions {
+                directories: directories.into_iter().map(PathJson::into_path).collect::<Option<_>>()?,
+                is_cut,
+            }),
+            AnswerJson::Estimated(estimated) => Answer::Estimated(Box::new(estimated.into_estimated()?)),
             AnswerJson::Added { repository, is_new } => Answer::Added { name: repository, is_new },
             AnswerJson::Done { count } => Answer::Done { count },
         })

@@ -12,7 +12,7 @@ use crate::config::{self, ConfigError};
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
 use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
-use crate::tui::{self, Exit, Keys};
+use crate::tui::{self, Exit, Here, Keys};
 
 /// Runs the program without a command.
 pub fn open(context: &mut Context, directories: &[PathBuf]) -> Result<Verdict> {
@@ -76,6 +76,10 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
         theme: theme_of(config.ui.theme),
         ascii: config.ui.ascii,
         keys,
+        here: Here {
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            directory: std::env::current_dir().unwrap_or_default(),
+        },
         hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));

@@ -121,7 +121,7 @@ fn plan(context: &mut Context, session: &Session, request: SyncRequest) -> Resul
     });
     let plans = match planned? {
         Answer::Planned(plans) => plans,
-        Answer::Accepted(_) | Answer::Added { .. } | Answer::Done { .. } | Answer::Refused(_) => Vec::new(),
+        _ => Vec::new(),
     };
     let mut verdict = Verdict::default();
     for plan in &plans {

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::estimate::Estimate;
 use crate::config::Config;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
@@ -15,6 +16,8 @@ use crate::domain::status::WatchMode;
 
 /// How many changes a plan shows one by one.
 pub const PLAN_CHANGES: u64 = 1000;
+/// How many directories are offered for a path that is being typed.
+pub const COMPLETIONS: usize = 100;
 
 /// What a surface asks for. Repositories are meant by name; no names mean all.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +60,13 @@ pub enum Command {
     },
     /// Starts or stops the schedule, or changes it; kept over restarts.
     Scheduler(SchedulerCommand),
+    /// Asks which directories a path that is being typed may become. Changes nothing.
+    Complete {
+        /// Absolute; what stands behind the last slash is the beginning of a name.
+        path: PathBuf,
+    },
+    /// Asks what adding this repository would mean. Changes nothing.
+    Estimate(Box<AddRepository>),
     /// Takes over a config that was read anew. Only the process that hosts the engine can send it.
     Configure(Box<Config>),
     /// Cancels everything, closes the index and ends the engine.
@@ -167,7 +177,30 @@ pub enum Answer {
         count: u64,
     },
     Planned(Vec<Plan>),
+    Completions(Completions),
+    Estimated(Box<Estimated>),
     Refused(Refusal),
+}
+
+/// The directories that a path which is being typed may become.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completions {
+    /// Absolute, by name, at most [`COMPLETIONS`].
+    pub directories: Vec<PathBuf>,
+    /// There are more.
+    pub is_cut: bool,
+}
+
+/// What adding a repository would mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimated {
+    /// Its links resolved.
+    pub path: PathBuf,
+    /// What it would be called.
+    pub name: String,
+    /// What it takes in, where that is more than most people mean: `your whole home directory`.
+    pub whole: Option<String>,
+    pub estimate: Estimate,
 }
 
 /// A run that waits or runs.

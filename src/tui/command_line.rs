@@ -45,7 +45,7 @@ pub fn command_line(command: &Command) -> Option<String> {
             say(&["scheduler", "set"]);
             words.extend(pairs(changes));
         }
-        Command::Configure(_) | Command::Shutdown => return None,
+        Command::Complete { .. } | Command::Estimate(_) | Command::Configure(_) | Command::Shutdown => return None,
     }
     Some(words.join(" "))
 }

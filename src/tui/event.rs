@@ -4,9 +4,10 @@ use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredProblem};
 use crate::domain::repository::RepositoryId;
-use crate::engine::protocol::{Answer, Command, Event};
+use crate::engine::protocol::{Answer, Command, Event, SchedulerStatus};
 
 use super::Exit;
+use super::form::Ticket;
 use super::keymap::Key;
 
 /// The time, as the shell read it once for this message.
@@ -33,6 +34,14 @@ pub enum Msg {
         to: String,
         answer: Answer,
     },
+    /// The answer to [`Effect::Ask`].
+    Told {
+        ticket: Ticket,
+        about: String,
+        answer: Answer,
+    },
+    /// The schedule, anew.
+    Scheduler(SchedulerStatus),
     Rows(Rows),
     /// Rows could not be read.
     Unread(String),
@@ -59,6 +68,14 @@ pub enum Effect {
         command: Command,
         about: String,
     },
+    /// As [`Effect::Send`], for a form: `ticket` names the question, an empty `about` one that only looks something up.
+    Ask {
+        ticket: Ticket,
+        command: Command,
+        about: String,
+    },
+    /// Ask the engine what the schedule is now.
+    AskSchedule,
     Read(Query),
     /// Hand this text to the terminal's clipboard.
     Copy(String),

@@ -2,6 +2,7 @@
 
 use super::event::Effect;
 use super::field::Field;
+use super::form::Form;
 use super::state::Place;
 use crate::domain::moment::Timestamp;
 
@@ -29,6 +30,12 @@ pub enum Overlay {
     Palette {
         field: Field,
         at: usize,
+    },
+    /// Blanks to be filled in.
+    Form(Box<Form>),
+    /// What a sync would change; it stands in the state, as it outlives this.
+    Plan {
+        scroll: usize,
     },
     /// What was said in this session.
     Messages {

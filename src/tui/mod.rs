@@ -19,6 +19,7 @@ mod field;
 mod filter;
 #[cfg(test)]
 mod fixture;
+mod form;
 mod front;
 mod keymap;
 mod layout;
@@ -27,6 +28,7 @@ mod pace;
 mod paint;
 mod palette;
 mod pane;
+mod plan;
 mod reading;
 mod shell;
 mod state;
@@ -42,6 +44,7 @@ mod view;
 
 use std::path::PathBuf;
 
+pub use form::Here;
 pub use keymap::{Keys, KeysError};
 pub use theme::Choice as Theme;
 
@@ -57,6 +60,8 @@ pub struct Options {
     /// Only ASCII signs. Names stay as they are.
     pub ascii: bool,
     pub keys: Keys,
+    /// Where typed paths begin.
+    pub here: Here,
     /// The engine runs in this process: quitting asks what becomes of its runs.
     pub hosts_engine: bool,
 }

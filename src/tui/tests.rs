@@ -1,5 +1,7 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod forms;
+
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -236,6 +238,8 @@ enum Step {
     Sync,
     Ended(bool),
     Refused,
+    /// Answer what a form asked last.
+    Told(Answer),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -252,6 +256,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
+        4 => forms::answer().prop_map(Step::Told),
     ]
 }
 
@@ -280,6 +285,10 @@ fn apply(state: &mut State, step: Step) {
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
+        Step::Told(answer) => {
+            let ticket = state.forms.last_ticket();
+            tell(state, Msg::Told { ticket, about: "a form".to_owned(), answer });
+        }
         Step::Refused => {
             let answer = Answer::Refused(Refusal::new("failed", "no ".repeat(300)));
             tell(state, Msg::Answered { to: "sync".to_owned(), answer });

@@ -16,9 +16,9 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::field::Field;
-use super::keymap::{Action, KEYMAP, contexts};
+use super::keymap::{Action, Binding, KEYMAP, contexts};
 use super::layout::{Areas, NEEDED, below_rule};
-use super::overlay::{confirm, help, messages, palette};
+use super::overlay::{confirm, form, help, messages, palette, plan};
 use super::paint::{self, Piece, piece};
 use super::pane::{activity, detail, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
@@ -47,6 +47,8 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         Some(Overlay::Help { scroll }) => help::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Palette { field, at }) => palette::draw(state, front(screen), field, *at, buffer),
+        Some(Overlay::Form(filled)) => form::draw(state, front(screen), filled, buffer),
+        Some(Overlay::Plan { scroll }) => plan::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Filter { .. }) | None => {}
         Some(question) => confirm::draw(state, front(screen), question, buffer),
     }
@@ -141,19 +143,18 @@ fn empty(state: &State, areas: Areas, buffer: &mut Buffer) {
     let lines = [
         ("Nothing is kept in step yet.", Tone::Strong),
         ("", Tone::Plain),
-        ("Add a directory, from a shell:", Tone::Plain),
+        ("Press a to add a directory.", Tone::Accent),
+        ("It is counted first, then kept in step.", Tone::Plain),
+        ("Files are only read, never changed.", Tone::Plain),
         ("", Tone::Plain),
-        ("  watchkeeper DIR", Tone::Accent),
-        ("  watchkeeper repo add PATH", Tone::Accent),
-        ("", Tone::Plain),
-        ("Files are only read, never changed.", Tone::Dim),
+        ("From a shell: watchkeeper repo add PATH", Tone::Dim),
     ];
     let lines: Vec<_> = lines.iter().map(|(words, tone)| paint::line(&state.theme, [piece(*words, *tone)])).collect();
     let width = u16::try_from(lines.iter().map(Line::width).max().unwrap_or(0)).unwrap_or(u16::MAX);
     let bottom = areas.message.y;
     let height = bottom.saturating_sub(1);
     let x = areas.header.width.saturating_sub(width) / 2;
-    let y = 1 + height.saturating_sub(8) / 3;
+    let y = 1 + height.saturating_sub(7) / 3;
     let area = Rect { x, y, width: areas.header.width - x, height: bottom.saturating_sub(y) };
     paint::lines(buffer, area, &lines, 0);
 }
@@ -292,6 +293,11 @@ pub fn message_scroll_limit(state: &State) -> usize {
     messages::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
 }
 
+/// Returns how far the changes of a plan can scroll.
+pub fn plan_scroll_limit(state: &State) -> usize {
+    plan::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
+}
+
 /// Returns how many rows half a page is in what has the focus.
 pub fn half_page(state: &State) -> usize {
     let areas = state.areas().unwrap_or_default();
@@ -341,8 +347,9 @@ fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
         return typing(state, field, area, buffer);
     }
     let contexts = contexts(state);
-    let help =
-        KEYMAP.iter().find(|binding| binding.action == Action::Help).filter(|binding| (binding.enabled)(state).is_ok());
+    // Where text is typed its key is a letter like others.
+    let is_help = |binding: &&Binding| binding.action == Action::Help && contexts.contains(&binding.context);
+    let help = KEYMAP.iter().find(is_help).filter(|binding| (binding.enabled)(state).is_ok());
     let help_words = help.map_or_else(String::new, |help| format!("{} {}", state.keys.of(help)[0], help.short));
     let room = usize::from(area.width).saturating_sub(2);
     let mut left = room.saturating_sub(columns(&help_words));

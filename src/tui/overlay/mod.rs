@@ -1,9 +1,11 @@
 //! What stands in front of everything else: one at a time, in a box in the middle.
 
 pub mod confirm;
+pub mod form;
 pub mod help;
 pub mod messages;
 pub mod palette;
+pub mod plan;
 
 use ratatui::layout::Rect;
 
