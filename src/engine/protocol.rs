@@ -247,7 +247,7 @@ pub enum Event {
     RunStarted(Box<Run>),
     /// Replaces the last one of the same run; at most 10 a second.
     Progress(RunProgress),
-    /// The row as it stands in the index.
+    /// The row as it stands in the index; a plan has none there.
     RunFinished(Box<Run>),
     /// A run has no row to show: it was cancelled while it waited, or the index could not be written.
     RunLost {

@@ -222,6 +222,7 @@ pub fn typed(state: &mut State) -> Vec<Effect> {
     let Some(Overlay::Form(form)) = &mut state.overlay else { return Vec::new() };
     form.fault = None;
     form.blanks[form.at].settle();
+    form.completion.give_up();
     form.follow(&state.forms.here);
     form.offer(&mut state.forms)
 }
@@ -247,7 +248,7 @@ pub fn complete_or_next(state: &mut State) -> Vec<Effect> {
             form.set_text(text);
             typed(state)
         }
-        Offer::Waits => Vec::new(),
+        Offer::Stays => Vec::new(),
         Offer::None => {
             let next = (form.at + 1) % form.blanks.len().max(1);
             if next == form.at { Vec::new() } else { form.move_to(next, &mut state.forms) }

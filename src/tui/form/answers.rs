@@ -63,6 +63,8 @@ impl Form {
         };
         if let Offer::Text(text) = self.completion.take_answer(found, &self.blanks[self.at]) {
             self.set_text(text);
+            self.fault = None;
+            self.follow(&model.here);
         }
         self.offer(model)
     }

@@ -23,8 +23,8 @@ pub struct Completion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
     Text(String),
-    /// The answer is on its way.
-    Waits,
+    /// There is more than one way to go on, or the answer is on its way.
+    Stays,
     /// There is nothing to add.
     None,
 }
@@ -54,6 +54,11 @@ impl Completion {
         vec![Effect::Ask { ticket, command: Command::Complete { path }, about: String::new() }]
     }
 
+    /// Lets Tab wait no longer: it was pressed for another text.
+    pub(super) fn give_up(&mut self) {
+        self.is_wanted = false;
+    }
+
     /// Tells whether this is the question whose answer is awaited.
     pub(super) fn awaits(&self, ticket: Ticket) -> bool {
         self.asked.as_ref().is_some_and(|(asked, _)| *asked == ticket)
@@ -61,8 +66,8 @@ impl Completion {
 
     /// Takes an answer; `None` when there was none. Returns what Tab has waited for.
     pub(super) fn take_answer(&mut self, found: Option<Completions>, blank: &Blank) -> Offer {
-        let is_wanted = std::mem::take(&mut self.is_wanted);
         let Some((_, of)) = self.asked.take() else { return Offer::None };
+        // Typed on since: what Tab waits for is still to be asked.
         if of != blank.field.text() {
             return Offer::None;
         }
@@ -75,7 +80,7 @@ impl Completion {
         // A name that nobody can type is there, too.
         self.is_cut = found.is_cut || self.texts.len() < found.directories.len();
         self.of = Some(of);
-        if is_wanted { self.take(blank) } else { Offer::None }
+        if std::mem::take(&mut self.is_wanted) { self.take(blank) } else { Offer::None }
     }
 
     /// Returns what Tab does now.
@@ -87,7 +92,7 @@ impl Completion {
         }
         if self.asked.is_some() {
             self.is_wanted = true;
-            return Offer::Waits;
+            return Offer::Stays;
         }
         if self.of.as_deref() != Some(text) {
             return Offer::None;
@@ -96,6 +101,8 @@ impl Completion {
             Some(longer) if longer != text && (self.texts.len() == 1 || longer.starts_with(text)) => {
                 Offer::Text(longer.to_owned())
             }
+            // It is for the person to say which.
+            Some(_) if self.texts.len() > 1 => Offer::Stays,
             _ => Offer::None,
         }
     }

@@ -60,7 +60,11 @@ impl Counting {
         let more = if estimate.is_cut { "more than " } else { "" };
         let files = plural(estimate.files, "file", "files");
         let time = if estimate.is_cut { String::new() } else { format!(", about {}", took(estimate.first_sync_ms)) };
-        let mut words = vec![(format!("{more}{files}, {}{time}: enter adds it", bytes(estimate.bytes)), Tone::Strong)];
+        let (begins, tone) = match &told.whole {
+            Some(whole) => (whole.as_str(), Tone::Warn),
+            None => ("enter adds it", Tone::Strong),
+        };
+        let mut words = vec![(format!("{begins}: {more}{files}, {}{time}", bytes(estimate.bytes)), tone)];
         let watches = plural(estimate.watches_needed, "watch", "watches");
         words.push(match estimate.watches_free {
             Some(free) if free < estimate.watches_needed => {

@@ -78,10 +78,23 @@ fn tab_completes_as_far_as_it_is_clear_and_then_goes_on() {
     assert_eq!(texts(&state)[0], "mu", "the answer is not there yet");
     answer(&mut state, *ticket, found(&["/srv/music", "/srv/music old"]));
     assert_eq!(texts(&state)[0], "music", "Tab has waited for it");
+    press(&mut state, "tab");
+    assert_eq!((form(&state).at, texts(&state)[0]), (0, "music"), "there are two of them");
     type_in(&mut state, "/");
     press(&mut state, "tab");
     assert_eq!(form(&state).at, 1);
     assert_eq!(form(&state).blanks[1].note, "music", "the name is suggested");
+}
+
+#[test]
+fn tab_waits_also_for_the_answer_that_is_still_to_be_asked() {
+    let mut state = state();
+    let first = asked(&press(&mut state, "a"))[0].0;
+    type_in(&mut state, "mu");
+    press(&mut state, "tab");
+    let next = answer(&mut state, first, found(&["/srv/music", "/srv/other"]));
+    answer(&mut state, asked(&next)[0].0, found(&["/srv/music"]));
+    assert_eq!((texts(&state)[0], form(&state).blanks[1].note.as_str()), ("music/", "music"));
 }
 
 #[test]

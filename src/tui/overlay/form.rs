@@ -9,7 +9,7 @@
 //! │                                                                │
 //! │   museum/   music/                                             │
 //! │                                                                │
-//! │ 9,204 files, 12 GB, about 41 s: enter adds it                  │
+//! │ enter adds it: 9,204 files, 12 GB, about 41 s                  │
 //! │ 512 watches needed, 171,056 free                               │
 //! │ $ watchkeeper repo add /srv/data/music                         │
 //! └────────────────────────────────────────────────────────────────┘

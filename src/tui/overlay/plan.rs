@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ┌ Plan for photos ──────────────────────────────────────────────────────┐
-//! │ 3 added   12 updated   1 removed   2 moved              1.2 GB to read│
+//! │ 3 added   12 updated   1 removed   2 moved                             │
 //! │ Nothing was written. enter does it.                                   │
 //! │                                                                       │
 //! │ + added     img/2026/logo.svg                                  4.1 kB │
@@ -37,12 +37,12 @@ pub fn draw(state: &State, screen: Rect, scroll: usize, buffer: &mut Buffer) {
     let theme = &state.theme;
     let inside = paint::frame(buffer, theme, area(plan, screen), &format!("Plan for {}", plan.run.repository));
     let room = usize::from(inside.width);
-    let mut lines = head(state, plan, inside);
+    let mut lines = head(state, plan, room, is_small(screen));
     let rows = rows(state, plan, screen);
     let scroll = scroll.min(plan.changes.len().saturating_sub(rows));
     lines.extend(plan.changes.iter().skip(scroll).take(rows).map(|change| change_line(theme, change, room)));
     paint::lines(buffer, inside, &lines, 0);
-    if is_small(inside) {
+    if is_small(screen) {
         return;
     }
     let command = fit(&format!("$ watchkeeper sync {} --plan", plan.run.repository), room, theme.signs.cut);
@@ -63,24 +63,24 @@ fn area(plan: &Plan, screen: Rect) -> Rect {
 /// Returns how many changes are in view.
 fn rows(state: &State, plan: &Plan, screen: Rect) -> usize {
     let area = area(plan, screen);
-    let inside = Rect { width: area.width.saturating_sub(4), height: area.height.saturating_sub(2), ..area };
-    let taken = head(state, plan, inside).len() + usize::from(!is_small(inside));
-    usize::from(inside.height).saturating_sub(taken)
+    let room = usize::from(area.width.saturating_sub(4));
+    let taken = head(state, plan, room, is_small(screen)).len() + 2 + usize::from(!is_small(screen));
+    usize::from(area.height).saturating_sub(taken)
 }
 
 /// On the smallest screens the changes are worth more than all words.
-fn is_small(inside: Rect) -> bool {
-    inside.height < 10
+fn is_small(screen: Rect) -> bool {
+    screen.height < 14
 }
 
-fn head(state: &State, plan: &Plan, inside: Rect) -> Vec<Line<'static>> {
-    let (theme, room) = (&state.theme, usize::from(inside.width));
-    let mut lines = vec![paint::line(theme, sum(plan, room))];
+fn head(state: &State, plan: &Plan, room: usize, is_small: bool) -> Vec<Line<'static>> {
+    let theme = &state.theme;
+    let mut lines: Vec<Line<'static>> = sum(plan, room).map(|pieces| paint::line(theme, pieces)).into_iter().collect();
     let mut say = |words: &str, tone| {
         lines.extend(wrap(words, room).into_iter().map(|words| paint::line(theme, [piece(words, tone)])));
     };
     if plan.run.outcome == Some(Outcome::Held) {
-        say("# removals would be held for a decision", Tone::Warn);
+        say("# Removals would be held for a decision.", Tone::Warn);
     }
     if let Some(message) = &plan.run.error_message {
         say(&show_message(message), Tone::Warn);
@@ -92,14 +92,15 @@ fn head(state: &State, plan: &Plan, inside: Rect) -> Vec<Line<'static>> {
         true => say(&format!("{looked} looked at{shown}; nothing was written. enter does it."), Tone::Dim),
         false => say("The plan did not come to its end; nothing was written.", Tone::Warn),
     }
-    match is_small(inside) {
+    match is_small {
         true => lines.truncate(2),
         false => lines.push(Line::default()),
     }
     lines
 }
 
-fn sum(plan: &Plan, room: usize) -> Vec<Piece> {
+/// Returns how much of what would change; `None` when all of it would be held.
+fn sum(plan: &Plan, room: usize) -> Option<Vec<Piece>> {
     let tally = &plan.run.tally;
     let counts = [
         (tally.added, "added", Tone::Plain),
@@ -119,10 +120,11 @@ fn sum(plan: &Plan, room: usize) -> Vec<Piece> {
         left = left.saturating_sub(columns(&words));
         pieces.push(piece(words, tone));
     }
-    if pieces.is_empty() {
-        pieces.push(piece("Nothing would change.", Tone::Strong));
+    if !pieces.is_empty() {
+        return Some(pieces);
     }
-    pieces
+    let is_held = plan.run.outcome == Some(Outcome::Held);
+    (!is_held).then(|| vec![piece("Nothing would change.", Tone::Strong)])
 }
 
 fn change_line(theme: &Theme, stored: &StoredChange, room: usize) -> Line<'static> {
