@@ -95,6 +95,15 @@ pub struct PathsBody {
     pub paths_b64: Vec<String>,
 }
 
+/// One directory, absolute; what is not UTF-8 in base64.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathBody {
+    pub path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_b64: Option<String>,
+}
+
 /// A repository to be added.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

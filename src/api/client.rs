@@ -16,7 +16,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::ApiError;
 use super::answer::ErrorJson;
-use super::body::{AddBody, IdsBody, NamesBody, PathsBody, Settings, SyncBody};
+use super::body::{AddBody, IdsBody, NamesBody, PathBody, PathsBody, Settings, SyncBody};
 use super::service::PATIENCE;
 use super::shape::AnswerJson;
 use super::stream::{self, Stream};
@@ -207,6 +207,11 @@ fn ask(command: Command) -> Result<Ask, Refusal> {
             Ok(Ask { method: Method::POST, path: "/api/sync/scheduler/stop".to_owned(), body: None })
         }
         Command::Examine => Ok(Ask { method: Method::GET, path: "/api/sync/doctor".to_owned(), body: None }),
+        Command::Complete { path } => {
+            let (path, path_b64) = split(path.as_os_str().as_encoded_bytes());
+            send(Method::POST, "/api/sync/complete", &PathBody { path, path_b64 })
+        }
+        Command::Estimate(add) => send(Method::POST, "/api/sync/estimate", &add_body(*add)),
         Command::Configure(_) | Command::Shutdown => {
             Err(Refusal::new("usage", "only the process that hosts the engine can do this"))
         }

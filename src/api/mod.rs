@@ -9,6 +9,7 @@ mod body;
 mod client;
 mod event;
 mod findings;
+mod looked;
 mod place;
 mod repositories;
 mod route;

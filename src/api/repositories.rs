@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Failure;
-use super::body::{AddBody, Asked, Body, MaybeBody, Named, NamesBody, Nothing, Settings, names, read_settings};
+use super::body::{
+    AddBody, Asked, Body, MaybeBody, Named, NamesBody, Nothing, PathBody, Settings, names, read_settings,
+};
 use super::runs::since;
 use super::service::{Service, repository};
 use super::shape::AnswerJson;
@@ -106,11 +108,24 @@ pub async fn add(
     State(service): State<Service>,
     Body(body): Body<AddBody>,
 ) -> Result<(StatusCode, Json<AnswerJson>), Failure> {
-    let bytes = joined(body.path, body.path_b64.as_deref());
-    let bytes = bytes.ok_or_else(|| Failure::usage("path_b64 is not base64"))?;
-    if !bytes.starts_with(b"/") || bytes.contains(&0) {
-        return Err(Failure::usage("path must be an absolute path"));
-    }
+    let answer = service.command(Command::AddRepository(read_addition(body)?)).await?;
+    let is_new = matches!(answer, AnswerJson::Added { is_new: true, .. });
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+}
+
+/// Tells what adding a repository would mean.
+pub async fn estimate(State(service): State<Service>, Body(body): Body<AddBody>) -> Result<Json<AnswerJson>, Failure> {
+    service.command(Command::Estimate(Box::new(read_addition(body)?))).await.map(Json)
+}
+
+/// Tells which directories a path that is being typed may become.
+pub async fn complete(State(service): State<Service>, Body(body): Body<PathBody>) -> Result<Json<AnswerJson>, Failure> {
+    let path = read_path(body.path, body.path_b64.as_deref())?;
+    service.command(Command::Complete { path }).await.map(Json)
+}
+
+fn read_addition(body: AddBody) -> Result<AddRepository, Failure> {
+    let path = read_path(body.path, body.path_b64.as_deref())?;
     let date_pattern = body.date_pattern.as_deref().map(DatePattern::parse).transpose().map_err(Failure::usage)?;
     let settings = repository::Settings {
         selection: Selection {
@@ -123,11 +138,15 @@ pub async fn add(
         date_pattern,
         overrides: read_settings(body.settings)?,
     };
-    let path = PathBuf::from(OsString::from_vec(bytes));
-    let add = AddRepository { path, name: body.name, settings, if_not_exists: body.if_not_exists };
-    let answer = service.command(Command::AddRepository(add)).await?;
-    let is_new = matches!(answer, AnswerJson::Added { is_new: true, .. });
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+    Ok(AddRepository { path, name: body.name, settings, if_not_exists: body.if_not_exists })
+}
+
+fn read_path(path: String, path_b64: Option<&str>) -> Result<PathBuf, Failure> {
+    let bytes = joined(path, path_b64).ok_or_else(|| Failure::usage("path_b64 is not base64"))?;
+    if !bytes.starts_with(b"/") || bytes.contains(&0) {
+        return Err(Failure::usage("path must be an absolute path"));
+    }
+    Ok(PathBuf::from(OsString::from_vec(bytes)))
 }
 
 /// Changes settings as `repo set` does; `{"name":"new"}` alone renames.

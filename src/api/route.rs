@@ -68,6 +68,8 @@ fn repository_routes() -> Router<Service> {
         .route("/api/sync/resume", post(all::resume_all))
         .route("/api/sync/held/dismiss", post(findings::dismiss_all))
         .route("/api/sync/problems/ack", post(findings::acknowledge))
+        .route("/api/sync/complete", post(all::complete))
+        .route("/api/sync/estimate", post(all::estimate))
         .route("/api/sync/repositories", get(all::list).post(all::add))
         .route("/api/sync/repositories/{name}", get(all::show).patch(all::set).delete(all::remove))
         .route("/api/sync/repositories/{name}/pause", post(all::pause))

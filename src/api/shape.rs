@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::looked::{EstimatedJson, PathJson};
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::run::Kind;
 use crate::domain::status::WatchMode;
 use crate::engine::doctor::{Check, State};
-use crate::engine::protocol::{Answer, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot};
+use crate::engine::protocol::{
+    Answer, Completions, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot,
+};
 use crate::wire::path::{joined, split};
 use crate::wire::{ChangeJson, CheckJson, NextJson, ProgressJson, RunJson};
 
@@ -25,6 +28,8 @@ pub enum AnswerJson {
     Accepted { runs: Vec<QueuedJson> },
     Planned { plans: Vec<PlanJson> },
     Examined { checks: Vec<CheckJson> },
+    Completed { directories: Vec<PathJson>, is_cut: bool },
+    Estimated(EstimatedJson),
     Added { repository: String, is_new: bool },
     Done { count: u64 },
 }
@@ -103,6 +108,11 @@ impl From<Answer> for AnswerJson {
             Answer::Examined(checks) => AnswerJson::Examined { checks: checks.into_iter().map(check_json).collect() },
             Answer::Added { name, is_new } => AnswerJson::Added { repository: name, is_new },
             Answer::Done { count } => AnswerJson::Done { count },
+            Answer::Completions(found) => AnswerJson::Completed {
+                directories: found.directories.iter().map(|path| PathJson::from(path.as_path())).collect(),
+                is_cut: found.is_cut,
+            },
+            Answer::Estimated(estimated) => AnswerJson::Estimated(EstimatedJson::from(&*estimated)),
             Answer::Refused(_) => AnswerJson::Done { count: 0 },
         }
     }
@@ -121,6 +131,11 @@ impl AnswerJson {
             AnswerJson::Examined { checks } => {
                 Answer::Examined(checks.into_iter().map(into_check).collect::<Option<_>>()?)
             }
+            AnswerJson::Completed { directories, is_cut } => Answer::Completions(Completions {
+                directories: directories.into_iter().map(PathJson::into_path).collect::<Option<_>>()?,
+                is_cut,
+            }),
+            AnswerJson::Estimated(estimated) => Answer::Estimated(Box::new(estimated.into_estimated()?)),
             AnswerJson::Added { repository, is_new } => Answer::Added { name: repository, is_new },
             AnswerJson::Done { count } => Answer::Done { count },
         })

@@ -49,9 +49,7 @@ pub fn sync_until(
         let runs = match session.handle().send(Command::Sync(Box::new(request))).await {
             Answer::Accepted(runs) => runs,
             Answer::Refused(refusal) => return Err(refusal.into()),
-            Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) | Answer::Examined(_) => {
-                return Ok(Verdict::default());
-            }
+            _ => return Ok(Verdict::default()),
         };
         let mut follower = Follower::new(context, runs, interrupt);
         follower.follow(session, &mut events).await

@@ -13,7 +13,7 @@ use crate::config::{self, ConfigError};
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
 use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
-use crate::tui::{self, Exit, Keys};
+use crate::tui::{self, Exit, Here, Keys};
 
 /// Runs the program without a command.
 pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> Result<Verdict> {
@@ -89,6 +89,10 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
         ascii: config.ui.ascii,
         keys,
         mouse: config.ui.mouse,
+        here: Here {
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            directory: std::env::current_dir().unwrap_or_default(),
+        },
         hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));

@@ -14,7 +14,7 @@ use crate::domain::report::Repository;
 use crate::domain::repository::{Selection, Settings};
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
-use crate::engine::estimate::{Estimate, estimate};
+use crate::engine::estimate::{Estimate, estimate, whole_place};
 use crate::engine::protocol::{AddRepository, Answer, Command, Expected, SyncRequest};
 use crate::wire::RepositoryJson;
 
@@ -106,7 +106,7 @@ fn add_one(
     add: &AddRepository,
 ) -> Result<(String, Expected)> {
     let data_directory = context.places.make_data_directory()?;
-    let estimate = estimate(&add.path, &data_directory, &add.settings).map_err(CliError::failed)?;
+    let estimate = estimate(&add.path, &data_directory, &add.settings, || true).map_err(CliError::failed)?;
     say_estimate(context, &add.path, &estimate);
     let (name, is_new) = match session.send(Command::AddRepository(add.clone()))? {
         Answer::Added { name, is_new } => (name, is_new),
@@ -139,12 +139,7 @@ fn say_estimate(context: &Context, path: &Path, estimate: &Estimate) {
 
 /// Asks before a whole system or a home directory is taken.
 pub fn confirm_large_place(path: &Path, yes: bool) -> Result<()> {
-    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
-    let is_home = home.is_some_and(|home| std::fs::canonicalize(home).is_ok_and(|home| home == path));
-    if yes || (!is_home && path != Path::new("/")) {
-        return Ok(());
-    }
-    let what = if is_home { "your whole home directory" } else { "the whole system" };
+    let Some(what) = whole_place(path).filter(|_| !yes) else { return Ok(()) };
     if ask(&format!("{} is {what}. Index it?", path.display())) {
         return Ok(());
     }

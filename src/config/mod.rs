@@ -18,7 +18,7 @@ use chrono::NaiveTime;
 
 pub use defaults::default_text;
 pub use error::{ConfigError, Origin};
-pub use overrides::{check_override, override_key};
+pub use overrides::{check_override, override_key, override_keys};
 
 use crate::domain::guard::Limits;
 

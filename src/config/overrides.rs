@@ -49,6 +49,11 @@ pub fn override_key(key: &str) -> Result<String, ConfigError> {
     setting_for(key).map(|setting| setting.key.to_owned())
 }
 
+/// Returns the keys that a repository may set for itself, each `section.key`.
+pub fn override_keys() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter(|setting| SECTIONS.contains(&setting.section())).map(|setting| setting.key)
+}
+
 fn put(config: &mut Config, setting: &Setting, typed: &str) -> Result<(), ConfigError> {
     let slot = (setting.slot)(config);
     let written = slot.read_typed(typed.trim());

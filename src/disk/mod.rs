@@ -3,6 +3,7 @@
 //! Everything is reached relative to a descriptor of the root and never through a symlink, so that a directory that is
 //! swapped for a link in the middle of a run leads nowhere. Knows nothing of the index.
 
+mod complete;
 mod count;
 mod filter;
 mod hash;
@@ -10,6 +11,7 @@ mod listing;
 mod root;
 pub mod watch;
 
+pub use complete::directories_in;
 pub use count::{Counted, count};
 pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts, PathPattern};
 pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch, hash_bytes};

@@ -26,6 +26,15 @@ pub struct Desk {
     pub config: Config,
 }
 
+/// What an addition comes down to.
+#[derive(Debug)]
+pub(super) struct Addition {
+    /// Its links resolved.
+    pub path: PathBuf,
+    pub name: String,
+    pub is_new: bool,
+}
+
 pub(super) type Refused<T> = Result<T, Refusal>;
 
 pub(super) fn index_failed(error: IndexError) -> Refusal {
@@ -85,7 +94,12 @@ impl Desk {
             Command::Scheduler(command) => self.schedule(&command).map(done),
             // The caller has taken it over; whether it goes together with what was set shows next.
             Command::Configure(_) => Ok(done(0)),
-            Command::Sync(_) | Command::Cancel { .. } | Command::Examine | Command::Shutdown => {
+            Command::Sync(_)
+            | Command::Cancel { .. }
+            | Command::Complete { .. }
+            | Command::Estimate(_)
+            | Command::Examine
+            | Command::Shutdown => {
                 Err(Refusal::new("failed", "the engine sent this command the wrong way; this is a bug"))
             }
         };
@@ -93,28 +107,36 @@ impl Desk {
     }
 
     fn add(&self, add: AddRepository) -> Refused<Answer> {
+        let Addition { path, name, is_new } = self.check_addition(&add)?;
+        if is_new {
+            let bytes = path.as_os_str().as_bytes();
+            self.writer.add_repository(&name, bytes, &add.settings, clock::wall().0).map_err(index_failed)?;
+        }
+        Ok(Answer::Added { name, is_new })
+    }
+
+    /// Returns what would be added; nothing is yet.
+    pub(super) fn check_addition(&self, add: &AddRepository) -> Refused<Addition> {
         let path = self.check_path(&add.path)?;
         self.check_settings(&add.settings)?;
         let repositories = self.reader()?.repositories().map_err(index_failed)?;
         if let Some(same) = repositories.iter().find(|known| known.path == path.as_os_str().as_bytes()) {
             let is_same_name = add.name.as_ref().is_none_or(|name| *name == same.name);
             if add.if_not_exists && is_same_name {
-                return Ok(Answer::Added { name: same.name.clone(), is_new: false });
+                return Ok(Addition { path, name: same.name.clone(), is_new: false });
             }
             return Err(Refusal::new("conflict", format!("{} is the repository {} already", shown(&path), same.name)));
         }
         refuse_overlap(&path, repositories.iter())?;
-        let name = match add.name {
+        let name = match &add.name {
             Some(name) => {
-                check_name(&name).map_err(usage)?;
-                refuse_taken(&name, repositories.iter())?;
-                name
+                check_name(name).map_err(usage)?;
+                refuse_taken(name, repositories.iter())?;
+                name.clone()
             }
             None => free_name(&path, &repositories),
         };
-        let bytes = path.as_os_str().as_bytes();
-        self.writer.add_repository(&name, bytes, &add.settings, clock::wall().0).map_err(index_failed)?;
-        Ok(Answer::Added { name, is_new: true })
+        Ok(Addition { path, name, is_new: true })
     }
 
     /// Returns the path with its links resolved, if it is a directory that can be a repository.

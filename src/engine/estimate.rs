@@ -17,6 +17,8 @@ pub struct Estimate {
     pub watches_free: Option<u64>,
     pub unreadable: u64,
     pub first_sync_ms: u64,
+    /// There is more than this: counting was given up.
+    pub is_cut: bool,
 }
 
 /// Bytes hashed for the measurement: a hundredth of a second on a fast machine.
@@ -24,14 +26,23 @@ const MEASURED_BYTES: usize = 16 << 20;
 /// What opening, reading and recording one small file costs a core, in microseconds: measured, and halved by a second.
 const PER_FILE_US: u64 = 12;
 
-/// Counts the tree at `path` and estimates its first sync.
+/// Counts the tree at `path`, as long as `goes_on`, and estimates its first sync.
 ///
 /// # Errors
 /// A sentence when the tree cannot be looked at or the settings cannot be understood.
-pub fn estimate(path: &Path, data_directory: &Path, settings: &Settings) -> Result<Estimate, String> {
+pub fn estimate(
+    path: &Path,
+    data_directory: &Path,
+    settings: &Settings,
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<Estimate, String> {
     let root = Root::open(path).map_err(|error| error.to_string())?;
     let filter = Filter::new(&settings.selection).map_err(|error| error.to_string())?;
-    let counted = count(&root, &filter, &OwnFiles::find(data_directory), |_| true);
+    let mut is_cut = false;
+    let counted = count(&root, &filter, &OwnFiles::find(data_directory), |_| {
+        is_cut = !goes_on();
+        !is_cut
+    });
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let hashing_ms = counted.bytes / bytes_per_ms().max(1);
     Ok(Estimate {
@@ -41,7 +52,18 @@ pub fn estimate(path: &Path, data_directory: &Path, settings: &Settings) -> Resu
         watches_free: super::machine::watches().map(|watches| watches.limit.saturating_sub(watches.used)),
         unreadable: counted.unreadable,
         first_sync_ms: (hashing_ms + counted.files * PER_FILE_US / 1000) / cores,
+        is_cut,
     })
+}
+
+/// Returns what a path takes in when that is more than most people mean: a whole system, a home directory.
+pub fn whole_place(path: &Path) -> Option<&'static str> {
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
+    let is_home = home.is_some_and(|home| std::fs::canonicalize(home).is_ok_and(|home| home == path));
+    match is_home {
+        true => Some("your whole home directory"),
+        false => (path == Path::new("/")).then_some("the whole system"),
+    }
 }
 
 /// Returns how fast one core of this machine hashes.

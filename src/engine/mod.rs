@@ -13,6 +13,7 @@ pub mod hooks;
 mod instance;
 mod job;
 mod lock;
+mod lookups;
 pub mod machine;
 mod news;
 mod pending;
@@ -29,6 +30,7 @@ mod teller;
 mod tending;
 mod update;
 
+pub use crate::config::override_keys as repository_keys;
 pub use clock::wall as now;
 #[cfg(test)]
 pub(crate) use handle::FakeEngine;

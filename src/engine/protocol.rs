@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::doctor::Check;
+use super::estimate::Estimate;
 use crate::config::Config;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
@@ -16,6 +17,8 @@ use crate::domain::status::WatchMode;
 
 /// How many changes a plan shows one by one.
 pub const PLAN_CHANGES: u64 = 1000;
+/// How many directories are offered for a path that is being typed.
+pub const COMPLETIONS: usize = 100;
 
 /// What a surface asks for. Repositories are meant by name; no names mean all.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +63,13 @@ pub enum Command {
     Scheduler(SchedulerCommand),
     /// Looks over index and machine, as `doctor` does. It takes a while, and holds up nothing else.
     Examine,
+    /// Asks which directories a path that is being typed may become. Changes nothing.
+    Complete {
+        /// Absolute; what stands behind the last slash is the beginning of a name.
+        path: PathBuf,
+    },
+    /// Asks what adding this repository would mean. Changes nothing.
+    Estimate(Box<AddRepository>),
     /// Takes over a config that was read anew. Only the process that hosts the engine can send it.
     Configure(Box<Config>),
     /// Cancels everything, closes the index and ends the engine.
@@ -171,7 +181,30 @@ pub enum Answer {
     },
     Planned(Vec<Plan>),
     Examined(Vec<Check>),
+    Completions(Completions),
+    Estimated(Box<Estimated>),
     Refused(Refusal),
+}
+
+/// The directories that a path which is being typed may become.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completions {
+    /// Absolute, by name, at most [`COMPLETIONS`].
+    pub directories: Vec<PathBuf>,
+    /// There are more.
+    pub is_cut: bool,
+}
+
+/// What adding a repository would mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimated {
+    /// Its links resolved.
+    pub path: PathBuf,
+    /// What it would be called.
+    pub name: String,
+    /// What it takes in, where that is more than most people mean: `your whole home directory`.
+    pub whole: Option<String>,
+    pub estimate: Estimate,
 }
 
 /// A run that waits or runs.
@@ -218,7 +251,7 @@ pub enum Event {
     RunStarted(Box<Run>),
     /// Replaces the last one of the same run; at most 10 a second.
     Progress(RunProgress),
-    /// The row as it stands in the index.
+    /// The row as it stands in the index; a plan has none there.
     RunFinished(Box<Run>),
     /// A run has no row to show: it was cancelled while it waited, or the index could not be written.
     RunLost {

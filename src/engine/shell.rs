@@ -13,6 +13,7 @@ use super::commands::Desk;
 use super::handle::Call;
 use super::job::{Inbox, JobSpec};
 use super::lock::Lock;
+use super::lookups::Lookups;
 use super::news::{News, NewsSender};
 use super::progress::Progress;
 use super::protocol::{Answer, Command, Event, Refusal, Snapshot};
@@ -48,6 +49,7 @@ pub(super) struct Shell {
     pub state: State,
     pub desk: Desk,
     pub teller: Teller,
+    pub lookups: Lookups,
     pub events: broadcast::Sender<Event>,
     pub news: NewsSender,
     pub replies: HashMap<ReplyId, oneshot::Sender<Answer>>,
@@ -139,6 +141,10 @@ impl Shell {
             Call::Command(Command::Shutdown, sender) => {
                 let reply = self.reply_to(sender);
                 self.step(Input::Shutdown { reply })
+            }
+            Call::Command(command @ (Command::Complete { .. } | Command::Estimate(_)), sender) => {
+                self.lookups.look(&self.desk, command, sender);
+                true
             }
             Call::Command(command, sender) => {
                 self.change(command, sender);

@@ -12,6 +12,7 @@ use super::clock;
 use super::commands::Desk;
 use super::handle::Handle;
 use super::lock::{Lock, LockError};
+use super::lookups::Lookups;
 use super::news::NewsSender;
 use super::protocol::Command;
 use super::shell::Shell;
@@ -90,6 +91,7 @@ impl Engine {
             state: State::new(config, options.resident, seed),
             teller: Teller::new(desk.clone()),
             desk,
+            lookups: Lookups::default(),
             events,
             news: NewsSender(news),
             replies: HashMap::new(),

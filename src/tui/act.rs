@@ -1,12 +1,14 @@
 //! What each action of the keymap does to the state. Pure, as [`super::update`] is.
 
+mod repository;
+
 use super::Exit;
 use super::event::{Effect, Query};
 use super::field::Field;
 use super::keymap::Action;
 use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{export, palette, pane, trouble, view};
+use super::{export, form, palette, pane, plan, trouble, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -53,6 +55,15 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::CopyCommand => return copy(state, state.asked.clone()),
         Action::Sync(kind) => return sync(state, kind),
         Action::Pause => return pause(state),
+        Action::Fill(which) => return form::open(state, which),
+        Action::NextBlank => return form::complete_or_next(state),
+        Action::PreviousBlank => return form::step(state, -1),
+        Action::Plan => return plan::ask(state),
+        Action::ShowPlan => plan::show(state),
+        Action::RunPlan => return plan::run(state),
+        Action::SyncProblems => return repository::sync_problems(state),
+        Action::Remove => repository::ask_to_remove(state),
+        Action::Schedule(is_on) => return repository::schedule(is_on),
         Action::Enter => return enter(state),
         Action::Cancel if has_progress(state) => state.overlay = pane::progress::cancel(state),
         Action::Cancel => state.overlay = state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
@@ -262,6 +273,10 @@ fn enter(state: &mut State) -> Vec<Effect> {
         }
         Some(Overlay::Ask(question)) => state.overlay = Some(Overlay::Ask(question)),
         Some(Overlay::Export(field)) => return export::write(state, &field),
+        Some(Overlay::Form(filled)) => {
+            state.overlay = Some(Overlay::Form(filled));
+            return form::enter(state);
+        }
         _ => {}
     }
     Vec::new()
@@ -322,6 +337,7 @@ fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
 /// Moves in whatever has the focus.
 fn travel(state: &mut State, way: Way) -> Vec<Effect> {
     let limit = view::message_scroll_limit(state);
+    let plan_limit = view::plan_scroll_limit(state);
     if let Some(Overlay::Help { scroll }) = state.overlay {
         let positions = view::help_scroll_limit(state) + 1;
         state.overlay = Some(Overlay::Help { scroll: way.from(scroll, positions) });
@@ -333,6 +349,11 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             *scroll = way.from(*scroll, positions);
             return Vec::new();
         }
+        Some(Overlay::Plan { scroll }) => {
+            *scroll = way.from(*scroll, plan_limit + 1);
+            return Vec::new();
+        }
+        Some(Overlay::Form(_)) => return form::step(state, if matches!(way, Way::Up(_)) { -1 } else { 1 }),
         Some(Overlay::Palette { field, at }) => {
             *at = way.from(*at, palette::matching(field.text()).len());
             return Vec::new();

@@ -46,7 +46,7 @@ pub fn command_line(command: &Command) -> Option<String> {
             words.extend(pairs(changes));
         }
         Command::Examine => say(&["doctor"]),
-        Command::Configure(_) | Command::Shutdown => return None,
+        Command::Complete { .. } | Command::Estimate(_) | Command::Configure(_) | Command::Shutdown => return None,
     }
     Some(words.join(" "))
 }

@@ -7,9 +7,10 @@ use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{Damage, Held, IndexStatus, LogLine, RecentRun, Run, StoredChange, StoredProblem};
 use crate::domain::repository::RepositoryId;
-use crate::engine::protocol::{Answer, Command, Event};
+use crate::engine::protocol::{Answer, Command, Event, SchedulerStatus};
 
 use super::Exit;
+use super::form::Ticket;
 use super::keymap::Key;
 
 /// The time, as the shell read it once for this message.
@@ -39,6 +40,14 @@ pub enum Msg {
     },
     /// How [`Effect::Write`] went: where the file is, or why it could not be written.
     Written(Result<PathBuf, String>),
+    /// The answer to [`Effect::Ask`].
+    Told {
+        ticket: Ticket,
+        about: String,
+        answer: Answer,
+    },
+    /// The schedule, anew.
+    Scheduler(SchedulerStatus),
     Rows(Rows),
     /// Rows could not be read.
     Unread(String),
@@ -73,6 +82,14 @@ pub enum Effect {
         command: Command,
         about: String,
     },
+    /// As [`Effect::Send`], for a form: `ticket` names the question, an empty `about` one that only looks something up.
+    Ask {
+        ticket: Ticket,
+        command: Command,
+        about: String,
+    },
+    /// Ask the engine what the schedule is now.
+    AskSchedule,
     Read(Query),
     /// Write this text to a file that is not there yet.
     Write {

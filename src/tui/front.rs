@@ -2,6 +2,7 @@
 
 use super::event::Effect;
 use super::field::Field;
+use super::form::Form;
 use super::state::Place;
 use crate::domain::moment::Timestamp;
 
@@ -32,6 +33,12 @@ pub enum Overlay {
     },
     /// Asks for the name of a file for the table in view.
     Export(Field),
+    /// Blanks to be filled in.
+    Form(Box<Form>),
+    /// What a sync would change; it stands in the state, as it outlives this.
+    Plan {
+        scroll: usize,
+    },
     /// What was said in this session.
     Messages {
         scroll: usize,

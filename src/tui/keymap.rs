@@ -13,6 +13,7 @@ pub use enabled::Can;
 pub use key::Key;
 pub use table::KEYMAP;
 
+use super::form::Which;
 use super::state::{Focus, Overlay, State, Tab};
 use crate::domain::run::Kind;
 
@@ -55,6 +56,18 @@ pub enum Action {
     Newer,
     Sync(Kind),
     Pause,
+    /// Open a form.
+    Fill(Which),
+    Plan,
+    ShowPlan,
+    /// Do what was planned.
+    RunPlan,
+    SyncProblems,
+    Remove,
+    /// Start the schedule, or stop it.
+    Schedule(bool),
+    NextBlank,
+    PreviousBlank,
     Cancel,
     Yes,
     GoOn,
@@ -80,6 +93,10 @@ pub enum Context {
     Confirm,
     /// While a line of text is typed: all other keys are its own.
     Text,
+    /// While a form is filled in: as in a line of text.
+    Form,
+    /// While a plan is shown.
+    Plan,
     /// While no text is typed and no question stands.
     Screen,
     /// Whatever is on the screen.
@@ -97,6 +114,8 @@ impl Context {
             Context::Panes => "Panes",
             Context::Confirm => "A question",
             Context::Text => "A line of text",
+            Context::Form => "A form",
+            Context::Plan => "A plan",
             Context::Screen | Context::Always => "Everywhere",
         }
     }
@@ -185,12 +204,24 @@ impl Keys {
 impl Action {
     /// Tells whether it changes anything beside the view, or leaves the screen for good.
     pub fn writes(self) -> bool {
-        matches!(self, Action::Sync(_) | Action::Pause | Action::Cancel | Action::Yes | Action::GoOn)
+        matches!(
+            self,
+            Action::Sync(_)
+                | Action::Pause
+                | Action::Cancel
+                | Action::Yes
+                | Action::GoOn
+                | Action::Fill(_)
+                | Action::RunPlan
+                | Action::SyncProblems
+                | Action::Remove
+                | Action::Schedule(_)
+        )
     }
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 6] = [SCREEN, HISTORY, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 8] = [SCREEN, HISTORY, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
 const HEALTH: &[Context] = &[
@@ -213,6 +244,8 @@ const HISTORY: &[Context] = &[
 ];
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
+const FORM: &[Context] = &[Context::Form, Context::Always];
+const PLAN: &[Context] = &[Context::Plan, Context::Move, Context::Screen, Context::Always];
 
 /// Returns the contexts that have the keys now, the innermost first.
 pub fn contexts(state: &State) -> &'static [Context] {
@@ -224,6 +257,8 @@ pub fn contexts(state: &State) -> &'static [Context] {
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
+        Some(Overlay::Form(_)) => FORM,
+        Some(Overlay::Plan { .. }) => PLAN,
         Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. } | Overlay::Export(_)) => TEXT,
     }
 }

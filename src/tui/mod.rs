@@ -23,6 +23,7 @@ mod filter;
 #[cfg(test)]
 mod fixture;
 mod footer;
+mod form;
 mod front;
 mod keymap;
 mod layout;
@@ -31,6 +32,7 @@ mod pace;
 mod paint;
 mod palette;
 mod pane;
+mod plan;
 mod plot;
 mod reading;
 mod shell;
@@ -48,6 +50,7 @@ mod view;
 
 use std::path::PathBuf;
 
+pub use form::Here;
 pub use keymap::{Keys, KeysError};
 pub use theme::Choice as Theme;
 
@@ -65,6 +68,8 @@ pub struct Options {
     pub keys: Keys,
     /// Take clicks and the wheel from the start; `m` turns it on and off.
     pub mouse: bool,
+    /// Where typed paths begin.
+    pub here: Here,
     /// The engine runs in this process: quitting asks what becomes of its runs.
     pub hosts_engine: bool,
 }

@@ -16,7 +16,8 @@ pub fn matching(typed: &str) -> Vec<&'static Binding> {
 
 /// Moving by name would be slower than any key, and what answers a question is asked there.
 fn is_offered(binding: &Binding) -> bool {
-    let is_elsewhere = matches!(binding.context, Context::Move | Context::Confirm | Context::Text);
+    let is_elsewhere =
+        matches!(binding.context, Context::Move | Context::Confirm | Context::Text | Context::Form | Context::Plan);
     !is_elsewhere && !matches!(binding.action, Action::Palette | Action::Back | Action::Older | Action::Newer)
 }
 

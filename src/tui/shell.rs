@@ -29,7 +29,7 @@ use super::view::view;
 use super::{Exit, Options, TuiError};
 use crate::domain::moment::Timestamp;
 use crate::engine::Handle;
-use crate::engine::protocol::{Answer, Event, Refusal};
+use crate::engine::protocol::{Answer, Command, Event, Refusal};
 
 /// How many news, rows and panics wait for the screen.
 const WAITING: usize = 64;
@@ -102,6 +102,7 @@ impl Shell {
         let mut state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
         state.mouse = options.mouse;
         terminal.set_mouse(options.mouse).map_err(TuiError::Terminal)?;
+        state.forms.here = options.here;
         let mut pacer = Pacer::default();
         pacer.want(Reason::Input);
         let forwarding = tokio::spawn(forward(handle.clone(), sender));
@@ -225,7 +226,13 @@ impl Shell {
             match effect {
                 Effect::Quit(exit) => return Ok(Some(exit)),
                 Effect::Read(query) => self.reading.ask(query),
-                Effect::Send { command, about } => self.send(command, about),
+                Effect::Send { command, about } => {
+                    self.send(command, |answer| Msg::Answered { to: about, answer });
+                }
+                Effect::Ask { ticket, command, about } => {
+                    self.send(command, move |answer| Msg::Told { ticket, about, answer });
+                }
+                Effect::AskSchedule => self.ask_schedule(),
                 Effect::Write { path, text } => drop(self.answers.spawn_blocking(move || write_new(&path, &text))),
                 Effect::Copy(text) => self.terminal.copy(&text).map_err(TuiError::Terminal)?,
                 Effect::Mouse(is_on) => self.terminal.set_mouse(is_on).map_err(TuiError::Terminal)?,
@@ -236,7 +243,15 @@ impl Shell {
         Ok(None)
     }
 
-    fn send(&mut self, command: crate::engine::protocol::Command, about: String) {
+    fn ask_schedule(&mut self) {
+        let handle = self.handle.clone();
+        self.answers.spawn(async move {
+            // An engine that has ended says so by its events.
+            Msg::Scheduler(handle.snapshot().await.unwrap_or_default().scheduler)
+        });
+    }
+
+    fn send(&mut self, command: Command, told: impl FnOnce(Answer) -> Msg + Send + 'static) {
         let handle = self.handle.clone();
         let is_full = self.answers.len() >= COMMANDS;
         self.answers.spawn(async move {
@@ -246,7 +261,7 @@ impl Shell {
                 }
                 false => handle.send(command).await,
             };
-            Msg::Answered { to: about, answer }
+            told(answer)
         });
     }
 

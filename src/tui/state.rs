@@ -6,6 +6,7 @@ use ratatui::layout::Size;
 
 use super::event::{Now, RepositoryRows, RunRows};
 use super::filter::Filter;
+use super::form;
 pub use super::front::{Lasts, Message, Notice, Overlay, Question};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
@@ -57,6 +58,7 @@ pub struct State {
     /// First line of a body that is text and no table.
     pub scroll: usize,
     pub overlay: Option<Overlay>,
+    pub forms: form::Model,
     /// The oldest first.
     pub notices: Vec<Notice>,
     /// All notices of this session, the oldest first, also those that were seen.
@@ -191,6 +193,7 @@ impl State {
             detail: None,
             scroll: 0,
             overlay: None,
+            forms: form::Model::default(),
             notices: Vec::new(),
             messages: Vec::new(),
             interrupted_ms: None,

@@ -1,5 +1,6 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod forms;
 mod health;
 mod history;
 mod progress;
@@ -246,6 +247,8 @@ enum Step {
     Examined(bool),
     Schedule,
     Written(bool),
+    /// Answer what a form asked last.
+    Told(Answer),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -267,6 +270,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Examined),
         1 => Just(Step::Schedule),
         1 => any::<bool>().prop_map(Step::Written),
+        4 => forms::answer().prop_map(Step::Told),
     ]
 }
 
@@ -305,6 +309,10 @@ fn apply(state: &mut State, step: Step) {
         Step::Written(is_there) => {
             let written = if is_there { Ok("/x.csv".into()) } else { Err("x.csv: \u{1b}".to_owned()) };
             tell(state, Msg::Written(written));
+        }
+        Step::Told(answer) => {
+            let ticket = state.forms.last_ticket();
+            tell(state, Msg::Told { ticket, about: "a form".to_owned(), answer });
         }
         Step::Refused => {
             let answer = Answer::Refused(Refusal::new("failed", "no ".repeat(300)));

@@ -10,10 +10,11 @@ use super::click;
 use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
+use super::form;
 use super::keymap::{self, Key};
 use super::pane::health;
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
-use super::trouble;
+use super::{plan, trouble};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -28,7 +29,7 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
     });
     let effects = take(state, msg);
     for effect in &effects {
-        if let Effect::Send { command, .. } = effect {
+        if let Effect::Send { command, .. } | Effect::Ask { command, .. } = effect {
             state.asked = command_line(command).or_else(|| state.asked.take());
         }
     }
@@ -59,6 +60,11 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.warn(error, Some("e asks for another name".to_owned()));
             Vec::new()
         }
+        Msg::Told { ticket, about, answer } => form::told(state, ticket, &about, answer),
+        Msg::Scheduler(scheduler) => {
+            state.forms.scheduler = scheduler;
+            Vec::new()
+        }
         Msg::Rows(rows) => take_rows(state, rows),
         Msg::Unread(error) => {
             state.warn(format!("the index cannot be read: {error}"), None);
@@ -77,6 +83,7 @@ fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
 fn field(state: &mut State) -> Option<&mut Field> {
     match &mut state.overlay {
         Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. } | Overlay::Export(field)) => Some(field),
+        Some(Overlay::Form(form)) => form.field(),
         Some(Overlay::Ask(question)) => question.typed.as_mut().map(|(_, field)| field),
         _ => None,
     }
@@ -93,6 +100,7 @@ fn typed(state: &mut State) -> Vec<Effect> {
             *at = 0;
             Vec::new()
         }
+        Some(Overlay::Form(_)) => form::typed(state),
         _ => Vec::new(),
     }
 }
@@ -132,6 +140,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             // The run of the watcher mostly waits: nothing is going on.
             state.running.retain(|run| run.kind != Kind::Realtime);
             state.live = snapshot.live;
+            state.forms.scheduler = snapshot.scheduler;
             read_all(state)
         }
         Event::RunQueued(queued) => {
@@ -172,7 +181,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             state.live.push(*live);
             Vec::new()
         }
-        Event::Changed => read_all(state),
+        Event::Changed => [read_all(state), vec![Effect::AskSchedule]].concat(),
         Event::Ended => engine_ended(state),
     };
     state.progress.retain(&state.running);
@@ -222,7 +231,8 @@ fn at_start(run: &Run) -> RunProgress {
     }
 }
 
-fn answered(state: &mut State, to: &str, answer: Answer) {
+/// Says what an answer means, where that does not show itself.
+pub fn answered(state: &mut State, to: &str, answer: Answer) {
     match answer {
         Answer::Examined(checks) => state.health.take(Some(checks), state.now.wall),
         Answer::Refused(refusal) => {
@@ -235,7 +245,12 @@ fn answered(state: &mut State, to: &str, answer: Answer) {
             state.note(format!("{to}: joined the run that waits"));
         }
         // What was accepted shows itself: the engine tells of every run that is queued.
-        Answer::Accepted(_) | Answer::Added { .. } | Answer::Done { .. } | Answer::Planned(_) => {}
+        Answer::Planned(plans) => plan::take(state, plans),
+        Answer::Accepted(_)
+        | Answer::Added { .. }
+        | Answer::Done { .. }
+        | Answer::Completions(_)
+        | Answer::Estimated(_) => {}
     }
 }
 
@@ -291,7 +306,14 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
     state.entries = Some(entries.collect());
     state.sort_entries();
     let kept = keep(&before, &ids(state), state.selected.as_ref());
-    act::select(state, kept)
+    let arrived = state.forms.arriving.as_ref().and_then(|name| {
+        let found = state.entries().iter().find(|entry| entry.status.repository.name == *name)?;
+        Some(found.status.repository.id)
+    });
+    if arrived.is_some() {
+        state.forms.arriving = None;
+    }
+    act::select(state, arrived.or(kept))
 }
 
 fn take_repository(state: &mut State, rows: RepositoryRows) {

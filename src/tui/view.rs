@@ -17,7 +17,7 @@ use ratatui::text::Line;
 
 use super::footer;
 use super::layout::{Areas, NEEDED, below_rule};
-use super::overlay::{confirm, export, help, messages, palette};
+use super::overlay::{confirm, export, form, help, messages, palette, plan};
 use super::paint::{self, Piece, piece};
 use super::pane::{activity, detail, health, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
@@ -48,6 +48,8 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Export(field)) => export::draw(state, front(screen), field, buffer),
         Some(Overlay::Palette { field, at }) => palette::draw(state, front(screen), field, *at, buffer),
+        Some(Overlay::Form(filled)) => form::draw(state, front(screen), filled, buffer),
+        Some(Overlay::Plan { scroll }) => plan::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Filter { .. }) | None => {}
         Some(question) => confirm::draw(state, front(screen), question, buffer),
     }
@@ -142,19 +144,18 @@ fn empty(state: &State, areas: Areas, buffer: &mut Buffer) {
     let lines = [
         ("Nothing is kept in step yet.", Tone::Strong),
         ("", Tone::Plain),
-        ("Add a directory, from a shell:", Tone::Plain),
+        ("Press a to add a directory.", Tone::Accent),
+        ("It is counted first, then kept in step.", Tone::Plain),
+        ("Files are only read, never changed.", Tone::Plain),
         ("", Tone::Plain),
-        ("  watchkeeper DIR", Tone::Accent),
-        ("  watchkeeper repo add PATH", Tone::Accent),
-        ("", Tone::Plain),
-        ("Files are only read, never changed.", Tone::Dim),
+        ("From a shell: watchkeeper repo add PATH", Tone::Dim),
     ];
     let lines: Vec<_> = lines.iter().map(|(words, tone)| paint::line(&state.theme, [piece(*words, *tone)])).collect();
     let width = u16::try_from(lines.iter().map(Line::width).max().unwrap_or(0)).unwrap_or(u16::MAX);
     let bottom = areas.message.y;
     let height = bottom.saturating_sub(1);
     let x = areas.header.width.saturating_sub(width) / 2;
-    let y = 1 + height.saturating_sub(8) / 3;
+    let y = 1 + height.saturating_sub(7) / 3;
     let area = Rect { x, y, width: areas.header.width - x, height: bottom.saturating_sub(y) };
     paint::lines(buffer, area, &lines, 0);
 }
@@ -277,6 +278,11 @@ pub fn help_scroll_limit(state: &State) -> usize {
 /// Returns how far the messages can scroll.
 pub fn message_scroll_limit(state: &State) -> usize {
     messages::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
+}
+
+/// Returns how far the changes of a plan can scroll.
+pub fn plan_scroll_limit(state: &State) -> usize {
+    plan::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
 }
 
 /// Returns how many rows half a page is in what has the focus.

@@ -125,6 +125,26 @@ fn a_directory_is_added_synced_and_shown_and_quitting_restores_the_terminal() {
 }
 
 #[test]
+fn the_first_repository_is_added_on_the_empty_screen() {
+    let world = World::empty();
+    world.put("music/a=1");
+    let mut screen = Screen::open(&world, &[], &[]);
+    screen.wait_for("Press a to add a directory");
+    screen.press("a");
+    screen.wait_for("Add a repository");
+    screen.press(world.tree.join("mu").to_str().unwrap());
+    screen.press("\t");
+    screen.wait_for("tree/music/");
+    screen.press("\r");
+    screen.wait_for("enter adds it: 1 file");
+    screen.press("\r");
+    screen.wait_for("in sync");
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+    assert_eq!(world.json(&["history"])[0]["trigger"], "startup");
+}
+
+#[test]
 fn any_size_is_survived_and_a_small_one_tells_the_state() {
     let world = World::with(&["a"]);
     let mut screen = Screen::open(&world, &[], &[]);
@@ -226,6 +246,7 @@ fn show_and_panic(which: &str) {
         index_path,
         theme: watchkeeper::tui::Theme::Auto,
         ascii: false,
+        here: Default::default(),
         hosts_engine: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -75,7 +75,9 @@ fn a_path_that_leaves_the_repository_or_is_relative_is_refused() {
     }
     for path in ["", "photos", "../photos", "/a\\u0000b"] {
         let body = format!(r#"{{"path":"{path}"}}"#);
-        refused(&world, ("POST", "/api/sync/repositories", &body), 400, "usage");
+        for route in ["repositories", "estimate", "complete"] {
+            refused(&world, ("POST", &format!("/api/sync/{route}"), &body), 400, "usage");
+        }
     }
 }
 

@@ -11,10 +11,12 @@ use crate::domain::repository::{Selection, Settings};
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::domain::status::WatchMode;
 use crate::engine::doctor::{Check, State};
+use crate::engine::estimate::Estimate;
 use crate::engine::protocol::{
-    AddRepository, Answer, Command, Event, Expected, Live, NextRun, Plan, QueuedRun, Refusal, SchedulerCommand,
-    SchedulerStatus, Snapshot, SyncRequest,
+    AddRepository, Answer, Command, Completions, Estimated, Event, Expected, Live, NextRun, Plan, QueuedRun, Refusal,
+    SchedulerCommand, SchedulerStatus, Snapshot, SyncRequest,
 };
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 fn a_snapshot() -> Snapshot {
@@ -98,7 +100,10 @@ fn every_command_reaches_the_engine_as_it_was_sent() {
         ..SyncRequest::new(names(), Kind::Verify, Trigger::User)
     };
     let commands = [
-        Command::AddRepository(add),
+        Command::AddRepository(add.clone()),
+        Command::Estimate(Box::new(add)),
+        Command::Complete { path: "/srv/mu".into() },
+        Command::Complete { path: std::ffi::OsStr::from_bytes(b"/srv/\xff/").into() },
         Command::SetRepository { name: "a".to_owned(), changes: changes() },
         Command::RenameRepository { name: "a b/../%".to_owned(), new_name: "b".to_owned() },
         Command::RemoveRepository { name: "..".to_owned() },
@@ -162,6 +167,23 @@ fn every_answer_comes_back_as_it_was_given() {
         Answer::Examined(vec![check]),
         Answer::Accepted(vec![a_queued_run()]),
         Answer::Added { name: "a".to_owned(), is_new: true },
+        Answer::Completions(Completions {
+            directories: vec!["/a b".into(), std::ffi::OsStr::from_bytes(b"/\xfe").into()],
+            is_cut: true,
+        }),
+        Answer::Estimated(Box::new(Estimated {
+            path: std::ffi::OsStr::from_bytes(b"/\xfe").into(),
+            name: "a".to_owned(),
+            whole: Some("your whole home directory".to_owned()),
+            estimate: Estimate {
+                files: 1,
+                bytes: 2,
+                watches_needed: 3,
+                unreadable: 4,
+                is_cut: true,
+                ..Estimate::default()
+            },
+        })),
         Answer::Done { count: 0 },
         Answer::Planned(vec![Plan { run: run_of("a", Some(Outcome::Completed)), changes: vec![change] }]),
         Answer::Refused(Refusal { code: "conflict", message: "no".to_owned(), hint: Some("wait".to_owned()) }),

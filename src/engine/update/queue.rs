@@ -312,6 +312,11 @@ fn go_on_verifying(state: &State, ended: &Running, finished: &Finished, fx: &mut
 }
 
 fn finish_plan(state: &mut State, run_id: &str, result: Result<Box<Finished>, String>, fx: &mut Vec<Effect>) {
+    // Its start was told: whoever looks on must hear that it is over, also of one that nobody waits for any more.
+    fx.push(Effect::Publish(match &result {
+        Ok(finished) => Event::RunFinished(Box::new(finished.run.clone())),
+        Err(message) => Event::RunLost { run_id: run_id.to_owned(), message: message.clone() },
+    }));
     let reply =
         state.plans.iter().find(|(_, plan)| plan.run_ids.iter().any(|id| id == run_id)).map(|(reply, _)| *reply);
     // Of a plan that was cancelled or failed in another part: there is nobody to tell, and no row.

@@ -1,7 +1,7 @@
 //! What can be done now, and why not: the conditions of the keymap's rows.
 
 use super::super::state::{Detail, Engine, Focus, Overlay, State, Tab};
-use super::super::{act, export, pane};
+use super::super::{act, export, pane, plan};
 
 /// Why something cannot be done now, in words; empty: it needs none.
 pub type Can = Result<(), &'static str>;
@@ -87,4 +87,43 @@ pub fn can_copy_command(state: &State) -> Can {
 
 pub fn has_run_open(state: &State) -> Can {
     if matches!(state.detail, Some(Detail::Run { .. })) { Ok(()) } else { Err("open a run first") }
+}
+
+pub fn has_engine(state: &State) -> Can {
+    if state.engine == Engine::Ended { Err("the engine has ended") } else { Ok(()) }
+}
+
+pub fn can_add(state: &State) -> Can {
+    if state.overlay.is_some() { Err("") } else { has_engine(state) }
+}
+
+pub fn can_sync_dates(state: &State) -> Can {
+    can_send(state)?;
+    let pattern = state.entry().and_then(|entry| entry.status.repository.settings.date_pattern.as_ref());
+    if pattern.is_some() { Ok(()) } else { Err("set date_pattern=%Y/%m/%d.md first") }
+}
+
+pub fn can_sync_problems(state: &State) -> Can {
+    can_send(state)?;
+    let has_problems = state.entry().is_some_and(|entry| entry.status.open_problems > 0);
+    if has_problems { Ok(()) } else { Err("it has no open problems") }
+}
+
+pub fn has_plan(state: &State) -> Can {
+    if state.forms.plan.is_some() { Ok(()) } else { Err("make a plan first") }
+}
+
+pub fn can_run_plan(state: &State) -> Can {
+    has_engine(state)?;
+    if plan::is_whole(state) { Ok(()) } else { Err("the plan did not come to its end") }
+}
+
+pub fn can_start_schedule(state: &State) -> Can {
+    has_engine(state)?;
+    if state.forms.scheduler.running { Err("it runs") } else { Ok(()) }
+}
+
+pub fn can_stop_schedule(state: &State) -> Can {
+    has_engine(state)?;
+    if state.forms.scheduler.running { Ok(()) } else { Err("it is stopped") }
 }

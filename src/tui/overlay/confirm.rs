@@ -36,11 +36,8 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
     let width = WIDTH.min(usize::from(screen.width));
     let room = width.saturating_sub(4);
     let question = match overlay {
-        Overlay::Help { .. }
-        | Overlay::Messages { .. }
-        | Overlay::Palette { .. }
-        | Overlay::Filter { .. }
-        | Overlay::Export(_) => return,
+        Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. } | Overlay::Export(_) => return,
+        Overlay::Filter { .. } | Overlay::Form(_) | Overlay::Plan { .. } => return,
         Overlay::Ask(question) => ask(state, question, room),
         Overlay::Cancel { name } => cancel(state, name),
         Overlay::Quit => quit(state),

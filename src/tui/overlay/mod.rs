@@ -2,9 +2,11 @@
 
 pub mod confirm;
 pub mod export;
+pub mod form;
 pub mod help;
 pub mod messages;
 pub mod palette;
+pub mod plan;
 
 use ratatui::layout::Rect;
 

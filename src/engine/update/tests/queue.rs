@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::domain::run::Kind;
 use crate::domain::schedule::Now;
 use crate::engine::job::{Finished, JobSpec};
-use crate::engine::protocol::{Answer, QueuedRun};
+use crate::engine::protocol::{Answer, Event, QueuedRun};
 use crate::engine::state::{Effect, Input, ReplyId, State};
 use crate::engine::update::update;
 
@@ -85,6 +85,14 @@ fn a_plan_runs_alone_and_is_answered_at_its_end() {
     let inputs =
         vec![sync(vec![plan("a", 1), plan("b", 2)]), sync(vec![job("c", 3, Kind::Full)]), finished("a"), finished("b")];
     check(3, inputs, "start a; accepted c; start b; planned 2; start c");
+}
+
+#[test]
+fn the_end_of_a_plan_is_told_to_who_looks_on() {
+    let mut state = State::new(Config::default(), false, 1);
+    update(&mut state, sync(vec![JobSpec { plan: true, ..job("a", 1, Kind::Full) }]), Now::default());
+    let effects = update(&mut state, finished("a"), Now::default());
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Publish(Event::RunFinished(_)))), "{effects:?}");
 }
 
 #[test]
