@@ -27,6 +27,7 @@ mod stop;
 mod teller;
 mod tending;
 mod update;
+pub mod why;
 
 pub use clock::wall as now;
 #[cfg(test)]
