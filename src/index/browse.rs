@@ -182,12 +182,12 @@ impl Reader {
     /// `meet` answers `false`.
     ///
     /// # Errors
-    /// Those of SQLite.
+    /// Those of SQLite and of `meet`.
     pub fn for_each_path(
         &self,
         repository: RepositoryId,
         at: &RelPath,
-        mut meet: impl FnMut(&[u8], &[u8]) -> bool,
+        mut meet: impl FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT d.path, f.name FROM directories d CROSS JOIN files f ON f.directory_id = d.id
@@ -199,7 +199,7 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let directory = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
             let name = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            if !meet(directory, name) {
+            if !meet(directory, name)? {
                 break;
             }
         }

@@ -28,9 +28,9 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.focus = if state.focus == Focus::List { Focus::Body } else { Focus::List };
         }
         Action::ShowList => state.focus = Focus::List,
-        Action::Show(tab) => show(state, tab),
-        Action::NextTab => step_tab(state, 1),
-        Action::PreviousTab => step_tab(state, Tab::ALL.len() - 1),
+        Action::Show(tab) => return show(state, tab),
+        Action::NextTab => return step_tab(state, 1),
+        Action::PreviousTab => return step_tab(state, Tab::ALL.len() - 1),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Up => return travel(state, Way::Up(1)),
         Action::Down => return travel(state, Way::Down(1)),
@@ -44,6 +44,9 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Filter => filter(state),
         Action::Sort => sort(state),
         Action::Copy => return copy(state, pane::copied(state)),
+        Action::CopyHash => return copy(state, pane::files::hash(state)),
+        Action::ParentDirectory => return pane::files::up(state),
+        Action::SyncPath => return pane::files::sync(state),
         Action::CopyCommand => return copy(state, state.asked.clone()),
         Action::Sync(kind) => return sync(state, kind),
         Action::Pause => return pause(state),
@@ -62,13 +65,14 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
     }
     state.selected = id;
     (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
+    state.files = pane::files::Model::default();
     state.scroll = 0;
     read_selected(state)
 }
 
 /// A way through rows or lines.
 #[derive(Clone, Copy)]
-enum Way {
+pub enum Way {
     Up(usize),
     Down(usize),
     First,
@@ -77,7 +81,7 @@ enum Way {
 
 impl Way {
     /// Returns where it leads from `at`, among `rows`.
-    fn from(self, at: usize, rows: usize) -> usize {
+    pub fn from(self, at: usize, rows: usize) -> usize {
         let last = rows.saturating_sub(1);
         match self {
             Way::Up(by) => at.saturating_sub(by),
@@ -123,6 +127,8 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.zoom = false;
     } else if !state.filter(state.place()).is_empty() {
         return narrow(state, state.place(), String::new());
+    } else if pane::files::has_up(state) {
+        return pane::files::up(state);
     } else {
         state.focus = Focus::List;
     }
@@ -161,14 +167,15 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-fn show(state: &mut State, tab: Tab) {
+fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     (state.tab, state.detail, state.scroll) = (tab, None, 0);
     state.focus = Focus::Body;
+    pane::files::read(state)
 }
 
-fn step_tab(state: &mut State, by: usize) {
+fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
     let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
-    show(state, Tab::ALL[(at + by) % Tab::ALL.len()]);
+    show(state, Tab::ALL[(at + by) % Tab::ALL.len()])
 }
 
 fn filter(state: &mut State) {
@@ -180,6 +187,9 @@ fn filter(state: &mut State) {
 /// Takes over what was typed into a filter.
 pub fn narrow(state: &mut State, place: Place, typed: String) -> Vec<Effect> {
     state.views.entry(place).or_default().filter = typed;
+    if place == Place::Tab(Tab::Files) {
+        return pane::files::search(state);
+    }
     keep_in_view(state)
 }
 
@@ -264,7 +274,8 @@ fn open(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     match state.tab {
-        Tab::Status => show(state, Tab::History),
+        Tab::Status => return show(state, Tab::History),
+        Tab::Files => return pane::files::open(state),
         Tab::Progress => {}
         Tab::History => return open_run(state),
         Tab::Problems => {
@@ -328,6 +339,7 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
             state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
         }
+        (Focus::Body, Tab::Files, None) => return pane::files::travel(state, way),
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }
     Vec::new()

@@ -2,12 +2,14 @@
 
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredProblem};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event};
 
 use super::Exit;
 use super::keymap::Key;
+use super::pane::files;
 
 /// The time, as the shell read it once for this message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +80,11 @@ pub enum Query {
         repository: RepositoryId,
         number: i64,
     },
+    Files(files::Ask),
+    File {
+        repository: RepositoryId,
+        path: RelPath,
+    },
 }
 
 /// What was read.
@@ -90,6 +97,8 @@ pub enum Rows {
     },
     Repository(Box<RepositoryRows>),
     Run(Box<RunRows>),
+    Files(Box<files::Told>),
+    File(Box<files::FileRows>),
 }
 
 /// What the panes show of the selected repository.

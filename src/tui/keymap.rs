@@ -13,6 +13,7 @@ pub use enabled::Can;
 pub use key::Key;
 pub use table::KEYMAP;
 
+use super::pane;
 use super::state::{Overlay, State, Tab};
 use crate::domain::run::Kind;
 
@@ -45,6 +46,9 @@ pub enum Action {
     Sort,
     Copy,
     CopyCommand,
+    CopyHash,
+    ParentDirectory,
+    SyncPath,
     Older,
     Newer,
     Sync(Kind),
@@ -62,6 +66,8 @@ pub enum Action {
 pub enum Context {
     /// Acts on the selected repository.
     Repository,
+    /// Acts on the selected row of the index.
+    Files,
     /// Acts on the selected row of a table.
     Row,
     /// Moves in what has the focus, and in the help.
@@ -80,6 +86,7 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Repository => "The selected repository",
+            Context::Files => "Files",
             Context::Row => "The selected row",
             Context::Move => "Moving",
             Context::Panes => "Panes",
@@ -173,14 +180,23 @@ impl Keys {
 impl Action {
     /// Tells whether it changes anything beside the view, or leaves the screen for good.
     pub fn writes(self) -> bool {
-        matches!(self, Action::Sync(_) | Action::Pause | Action::Cancel | Action::Yes | Action::GoOn)
+        matches!(self, Action::Sync(_) | Action::SyncPath | Action::Pause | Action::Cancel | Action::Yes | Action::GoOn)
     }
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 4] = [SCREEN, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 5] = [SCREEN, FILES, &[Context::Move, Context::Always], CONFIRM, TEXT];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
+const FILES: &[Context] = &[
+    Context::Files,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
 
@@ -188,6 +204,7 @@ const TEXT: &[Context] = &[Context::Text, Context::Always];
 pub fn contexts(state: &State) -> &'static [Context] {
     match &state.overlay {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
+        None if pane::files::is_in_front(state) => FILES,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,

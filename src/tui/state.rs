@@ -9,10 +9,12 @@ use super::filter::Filter;
 pub use super::front::{Lasts, Message, Notice, Overlay, Question};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
+use super::pane::files;
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
 use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::{self, RepositoryId, State as Word};
 use crate::domain::status::{self, state_of};
@@ -44,6 +46,7 @@ pub struct State {
     /// Number of the selected run of the history.
     pub run_at: Option<i64>,
     pub trouble_at: Option<trouble::Key>,
+    pub files: files::Model,
     pub focus: Focus,
     pub tab: Tab,
     pub zoom: bool,
@@ -111,10 +114,11 @@ pub enum Tab {
     Progress,
     History,
     Problems,
+    Files,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 4] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems];
+    pub const ALL: [Tab; 5] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Files];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -122,6 +126,7 @@ impl Tab {
             Tab::Progress => "Progress",
             Tab::History => "History",
             Tab::Problems => "Problems",
+            Tab::Files => "Files",
         }
     }
 }
@@ -135,6 +140,10 @@ pub enum Detail {
         rows: Option<Box<RunRows>>,
     },
     Trouble(trouble::Key),
+    File {
+        path: RelPath,
+        rows: Option<Box<files::FileRows>>,
+    },
 }
 
 impl State {
@@ -157,6 +166,7 @@ impl State {
             rows: None,
             run_at: None,
             trouble_at: None,
+            files: files::Model::default(),
             focus: Focus::default(),
             tab: Tab::default(),
             zoom: false,

@@ -1,5 +1,7 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod files;
+
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -236,6 +238,12 @@ enum Step {
     Sync,
     Ended(bool),
     Refused,
+    /// A page, or what was found, of so many rows.
+    Files {
+        rows: usize,
+        has_more: bool,
+        is_found: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -252,6 +260,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
+        2 => (0_usize..600, any::<bool>(), any::<bool>())
+            .prop_map(|(rows, has_more, is_found)| Step::Files { rows, has_more, is_found }),
     ]
 }
 
@@ -280,6 +290,10 @@ fn apply(state: &mut State, step: Step) {
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
+        Step::Files { rows, has_more, is_found } => {
+            let Some(told) = files::told(state, rows, has_more, is_found) else { return };
+            tell(state, Msg::Rows(Rows::Files(Box::new(told))));
+        }
         Step::Refused => {
             let answer = Answer::Refused(Refusal::new("failed", "no ".repeat(300)));
             tell(state, Msg::Answered { to: "sync".to_owned(), answer });
@@ -294,6 +308,7 @@ fn assert_valid(state: &State) {
     assert!(state.run_at.is_none_or(|at| runs.iter().any(|run| run.number == at)));
     let listed = state.listed_runs();
     assert_eq!(state.run_at.is_some_and(|at| listed.iter().any(|run| run.number == at)), !listed.is_empty());
+    assert_eq!(state.files.selected().is_some(), !state.files.rows().is_empty());
     let keys: Vec<_> = state.listed_troubles().iter().map(super::trouble::Trouble::key).collect();
     assert_eq!(state.trouble_at.as_ref().is_some_and(|at| keys.contains(at)), !keys.is_empty());
 }

@@ -11,7 +11,7 @@ use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
 use super::keymap::{self, Key};
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
-use super::trouble;
+use super::{pane, trouble};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -234,6 +234,7 @@ pub fn read_selected(state: &State) -> Vec<Effect> {
     if let Some(Detail::Run { number, .. }) = state.detail {
         effects.push(Effect::Read(Query::Run { repository: id, number }));
     }
+    effects.extend(pane::files::read(state));
     effects
 }
 
@@ -247,6 +248,16 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
             // The selection may have moved on since; then its own rows are on their way.
             if state.selected == Some(rows.id) {
                 take_repository(state, *rows);
+            }
+            Vec::new()
+        }
+        Rows::Files(told) => pane::files::take(state, *told),
+        Rows::File(found) => {
+            if let Some(Detail::File { path, rows }) = &mut state.detail
+                && *path == found.path
+                && state.selected == Some(found.repository)
+            {
+                *rows = Some(found);
             }
             Vec::new()
         }

@@ -16,11 +16,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::field::Field;
-use super::keymap::{Action, KEYMAP, contexts};
+use super::keymap::{Action, KEYMAP, contexts, find};
 use super::layout::{Areas, NEEDED, below_rule};
 use super::overlay::{confirm, help, messages, palette};
 use super::paint::{self, Piece, piece};
-use super::pane::{activity, detail, history, problems, progress, repositories, status};
+use super::pane::{activity, detail, files, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::text::{columns, fit, right, wrap};
 use super::theme::Tone;
@@ -203,7 +203,7 @@ fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
         words.push(piece(format!("{open}{} {}{count}{close}", at + 1, tab.title()), tone));
     }
     // All tabs and a short name.
-    if area.width < 56 {
+    if words.iter().map(|(words, _)| columns(words)).sum::<usize>() + 8 > usize::from(area.width) {
         words.retain(|(words, _)| words.starts_with('['));
     }
     let position = match &state.detail {
@@ -247,6 +247,7 @@ fn body(state: &State, area: Rect, buffer: &mut Buffer) {
     match (&state.detail, state.tab) {
         (None, Tab::History) => history::draw(state, area, buffer),
         (None, Tab::Problems) => problems::draw(state, area, buffer),
+        (None, Tab::Files) => files::draw(state, area, buffer),
         _ => {
             let lines = body_lines(state, usize::from(area.width));
             let most = lines.len().saturating_sub(usize::from(area.height));
@@ -261,7 +262,7 @@ fn body_lines(state: &State, room: usize) -> Vec<Line<'static>> {
         (Some(open), _) => detail::lines(state, open, room),
         (None, Tab::Status) => status::lines(state, room),
         (None, Tab::Progress) => progress::lines(state, room),
-        (None, Tab::History | Tab::Problems) => Vec::new(),
+        (None, Tab::History | Tab::Problems | Tab::Files) => Vec::new(),
     }
 }
 
@@ -279,7 +280,10 @@ pub fn help_scroll_limit(state: &State) -> usize {
 /// Draws the line in which a filter is typed.
 fn typing(state: &State, field: &Field, area: Rect, buffer: &mut Buffer) {
     let room = usize::from(area.width).saturating_sub(3);
-    let hint = "enter keeps   esc clears   ! without   ~ in order";
+    let hint = match state.place() {
+        Place::Tab(Tab::Files) => "esc clears   * ? [] pattern   ! without   ~ in order",
+        _ => "enter keeps   esc clears   ! without   ~ in order",
+    };
     let text = field.shown(room, state.theme.signs.cursor);
     let blanks = room.saturating_sub(columns(&text) + columns(hint));
     let hint = if blanks > 2 { format!("{}{hint}", " ".repeat(blanks)) } else { String::new() };
@@ -354,6 +358,8 @@ fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
         is_worth_it
             && !binding.keys.is_empty()
             && contexts.contains(&binding.context)
+            // Not what the same key means further out.
+            && find(state, state.keys.of(binding)[0]).is_some_and(|found| found.name == binding.name)
             && (binding.enabled)(state).is_ok()
     });
     for binding in shown {

@@ -103,7 +103,7 @@ fn a_walk_over_all_paths_stays_below_its_directory_and_stops_when_told() {
         let mut met = Vec::new();
         let meet = |directory: &[u8], name: &[u8]| {
             met.push(String::from_utf8(join(directory, name)).unwrap());
-            met.len() < most
+            Ok(met.len() < most)
         };
         world.reader.for_each_path(REPOSITORY, at, meet).unwrap();
         met

@@ -11,6 +11,30 @@ use crate::tui::state::{State, Tab};
 /// The table, in the order of footer, help and palette.
 pub const KEYMAP: &[Binding] = &[
     row(
+        Context::Files,
+        "sync-path",
+        &[Char('s')],
+        Action::SyncPath,
+        can_sync_path,
+        ("sync path", "bring the selected file or directory up to date, nothing else"),
+    ),
+    row(
+        Context::Files,
+        "parent-directory",
+        &[Named(KeyCode::Backspace), Char('-')],
+        Action::ParentDirectory,
+        can_go_up,
+        ("up", "the directory above; from a match, the directory that holds it"),
+    ),
+    row(
+        Context::Files,
+        "copy-hash",
+        &[],
+        Action::CopyHash,
+        has_hash,
+        ("", "copy the recorded hash of the selected file to the terminal's clipboard"),
+    ),
+    row(
         Context::Repository,
         "sync",
         &[Char('s')],
@@ -160,6 +184,14 @@ pub const KEYMAP: &[Binding] = &[
         Action::Show(Tab::Problems),
         always,
         ("", "Problems: what needs a person"),
+    ),
+    row(
+        Context::Panes,
+        "show-files",
+        &[Char('5')],
+        Action::Show(Tab::Files),
+        always,
+        ("", "Files: the index as a tree; / searches, also ~letters and *.glob"),
     ),
     row(
         Context::Panes,
