@@ -16,7 +16,7 @@ pub const KEYMAP: &[Binding] = &[
         &[Char('s')],
         Action::SyncPath,
         can_sync_path,
-        ("sync path", "bring the selected file or directory up to date, nothing else"),
+        ("sync path", "bring only the selected path up to date"),
     ),
     row(
         Context::Files,
@@ -24,7 +24,7 @@ pub const KEYMAP: &[Binding] = &[
         &[Named(KeyCode::Backspace), Char('-')],
         Action::ParentDirectory,
         can_go_up,
-        ("up", "the directory above; from a match, the directory that holds it"),
+        ("up", "the directory above; of a match, its own"),
     ),
     row(
         Context::Files,
@@ -32,7 +32,7 @@ pub const KEYMAP: &[Binding] = &[
         &[],
         Action::CopyHash,
         has_hash,
-        ("", "copy the recorded hash of the selected file to the terminal's clipboard"),
+        ("", "copy the recorded hash of the selected file"),
     ),
     row(
         Context::Repository,
@@ -191,7 +191,7 @@ pub const KEYMAP: &[Binding] = &[
         &[Char('5')],
         Action::Show(Tab::Files),
         always,
-        ("", "Files: the index as a tree; / searches, also ~letters and *.glob"),
+        ("", "Files: the index as a tree; / searches it"),
     ),
     row(
         Context::Panes,
