@@ -81,6 +81,11 @@ impl Listed {
     pub fn key(&self) -> Key {
         Key { is_file: self.sort != Sort::Directory, path: self.path.clone() }
     }
+
+    /// Tells whether this is the row with that key.
+    pub fn is_at(&self, key: &Key) -> bool {
+        self.path == key.path && key.is_file == (self.sort != Sort::Directory)
+    }
 }
 
 /// The directory that is read.

@@ -241,7 +241,6 @@ enum Step {
     /// A page, or what was found, of so many rows.
     Files {
         rows: usize,
-        has_more: bool,
         is_found: bool,
     },
 }
@@ -260,8 +259,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
-        2 => (0_usize..600, any::<bool>(), any::<bool>())
-            .prop_map(|(rows, has_more, is_found)| Step::Files { rows, has_more, is_found }),
+        2 => (0_usize..600, any::<bool>()).prop_map(|(rows, is_found)| Step::Files { rows, is_found }),
     ]
 }
 
@@ -290,8 +288,8 @@ fn apply(state: &mut State, step: Step) {
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
-        Step::Files { rows, has_more, is_found } => {
-            let Some(told) = files::told(state, rows, has_more, is_found) else { return };
+        Step::Files { rows, is_found } => {
+            let Some(told) = files::told(state, rows, is_found) else { return };
             tell(state, Msg::Rows(Rows::Files(Box::new(told))));
         }
         Step::Refused => {

@@ -48,7 +48,8 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let model = &state.files;
     let rows_area = below_rule(below_rule(area));
     let height = usize::from(rows_area.height);
-    let first = first_row(model.rows().len(), model.at(), height).min(model.rows().len());
+    let selected = model.at();
+    let first = first_row(model.rows().len(), selected, height).min(model.rows().len());
     paint::lines(buffer, area, &[head(state, first, height, usize::from(area.width))], 0);
     if model.rows().is_empty() {
         let words = match (&model.rows, &model.found) {
@@ -65,7 +66,7 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let titles = Rect { height: below_rule(area).height.min(1), ..below_rule(area) };
     paint::lines(buffer, titles, &[table.titles(&state.theme)], 0);
     for ((at, row), line) in model.rows().iter().enumerate().skip(first).zip(rows_area.rows()) {
-        let is_selected = at == model.at();
+        let is_selected = at == selected;
         buffer.set_line(line.x, line.y, &table.row(&state.theme, is_selected, &cells(state, row)), line.width);
         if is_selected {
             buffer.set_style(line, state.theme.selected(state.focus == Focus::Body));

@@ -11,7 +11,7 @@ use crate::engine::why::Why;
 use crate::index::{Listed, Mark, Page, RowKey, RowSort, Seek};
 use crate::tui::event::{Effect, Query};
 use crate::tui::pane::files::{Ask, FileRows, Found, Told};
-use crate::tui::state::Focus;
+use crate::tui::state::{Focus, Place, Tab};
 
 fn path(bytes: &[u8]) -> RelPath {
     RelPath::from_stored(bytes.to_vec())
@@ -60,9 +60,9 @@ fn asked(effects: &[Effect]) -> Option<&Ask> {
     })
 }
 
-fn tell_page(state: &mut State, seek: Seek, rows: Vec<Listed>, has_before: bool, has_after: bool) {
+fn tell_page(state: &mut State, seek: Seek, page: Page) {
     let (repository, directory) = (state.selected.unwrap(), state.files.directory.clone());
-    let page = Some(Page { rows, has_before, has_after });
+    let page = Some(page);
     tell(state, Msg::Rows(Rows::Files(Box::new(Told::Page { repository, directory, seek, page }))));
 }
 
@@ -84,7 +84,7 @@ fn browsing(width: u16, height: u16) -> State {
     let mut state = idle(width, height);
     select(&mut state, "photos");
     press(&mut state, "5");
-    tell_page(&mut state, Seek::First, listed(), false, true);
+    tell_page(&mut state, Seek::First, Page { rows: listed(), has_before: false, has_after: true });
     tell_count(&mut state, 0, 1_000_000);
     state
 }
@@ -188,7 +188,7 @@ fn near_the_edge_the_next_page_is_asked_for_and_the_selection_stays() {
     let effects = press(&mut state, "pgdn ".repeat(200).as_str());
     assert!(matches!(asked(&effects), Some(Ask::Page { seek: Seek::Around(key), .. }) if *key == last));
     let next = (300..812).map(|at| file(9, format!("z{at:06}.raw").as_bytes(), Mark::Same)).collect();
-    tell_page(&mut state, Seek::Around(last.clone()), next, true, true);
+    tell_page(&mut state, Seek::Around(last.clone()), Page { rows: next, has_before: true, has_after: true });
     assert_eq!(state.files.selected().map(Listed::key), Some(last));
     assert_eq!(state.files.first, Some(309), "known from the row that both pages hold");
 }
@@ -199,12 +199,12 @@ fn both_ends_of_a_million_rows_are_one_key_away() {
     let effects = press(&mut state, "G");
     assert!(matches!(asked(&effects), Some(Ask::Page { seek: Seek::Last, .. })));
     let rows: Vec<_> = (0..512).map(|at| file(9, format!("zz{at:06}.raw").as_bytes(), Mark::Same)).collect();
-    tell_page(&mut state, Seek::Last, rows, true, false);
+    tell_page(&mut state, Seek::Last, Page { rows, has_before: true, has_after: false });
     assert_eq!(state.files.selected().unwrap().path, path(b"zz000511.raw"));
     assert_eq!(state.files.first, Some(999_488));
     let effects = press(&mut state, "g");
     assert!(matches!(asked(&effects), Some(Ask::Page { seek: Seek::First, .. })));
-    tell_page(&mut state, Seek::First, listed(), false, true);
+    tell_page(&mut state, Seek::First, Page { rows: listed(), has_before: false, has_after: true });
     assert_eq!((state.files.at(), state.files.first), (0, Some(0)));
 }
 
@@ -214,11 +214,11 @@ fn enter_goes_into_a_directory_and_backspace_returns_to_its_row() {
     let effects = press(&mut state, "j enter");
     assert_eq!(state.files.directory, path(b"lost"));
     assert!(matches!(asked(&effects), Some(Ask::Page { seek: Seek::First, is_counted: true, .. })));
-    tell_page(&mut state, Seek::First, Vec::new(), false, false);
+    tell_page(&mut state, Seek::First, Page { rows: Vec::new(), has_before: false, has_after: false });
     let effects = press(&mut state, "backspace");
     let from = RowKey { is_file: false, path: path(b"lost") };
     assert!(matches!(asked(&effects), Some(Ask::Page { seek: Seek::Around(key), .. }) if *key == from));
-    tell_page(&mut state, Seek::Around(from), listed(), false, true);
+    tell_page(&mut state, Seek::Around(from), Page { rows: listed(), has_before: false, has_after: true });
     assert_eq!(state.files.at(), 1);
     press(&mut state, "enter esc");
     assert!(state.files.directory.is_root() && state.focus == Focus::Body);
@@ -275,15 +275,16 @@ fn s_syncs_the_selected_path_and_y_copies_it_whole() {
     );
 }
 
-/// What the reading threads might tell of `photos`, for random use.
-pub(super) fn told(state: &State, rows: usize, has_more: bool, is_found: bool) -> Option<Told> {
+/// What the reading threads might tell of `photos`, for random use: what a search has found, or a page, with no
+/// directory if it has no rows.
+pub(super) fn told(state: &State, rows: usize, is_found: bool) -> Option<Told> {
     let (repository, directory) = (state.selected?, state.files.directory.clone());
     let rows: Vec<_> = listed().into_iter().take(rows).collect();
     if is_found {
-        let words = state.filter(super::super::state::Place::Tab(super::super::state::Tab::Files)).to_owned();
-        let sum = Found { matches: rows.len() as u64, is_done: has_more, ..Found::default() };
+        let words = state.filter(Place::Tab(Tab::Files)).to_owned();
+        let sum = Found { matches: rows.len() as u64, is_done: true, ..Found::default() };
         return Some(Told::Found { repository, below: directory, words, rows, sum });
     }
-    let page = Page { rows, has_before: has_more, has_after: has_more };
-    Some(Told::Page { repository, directory, seek: Seek::First, page: Some(page).filter(|page| !page.rows.is_empty()) })
+    let page = Some(rows).filter(|rows| !rows.is_empty()).map(|rows| Page { rows, has_before: true, has_after: true });
+    Some(Told::Page { repository, directory, seek: Seek::First, page })
 }

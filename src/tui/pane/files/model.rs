@@ -94,7 +94,8 @@ impl Model {
 
     /// Returns the place of the selected row among those at hand.
     pub fn at(&self) -> usize {
-        self.rows().iter().position(|row| Some(row.key()) == self.selected).unwrap_or(0)
+        let selected = self.selected.as_ref();
+        selected.and_then(|key| self.rows().iter().position(|row| row.is_at(key))).unwrap_or(0)
     }
 
     pub fn selected(&self) -> Option<&Listed> {
@@ -107,7 +108,7 @@ impl Model {
     }
 
     fn show(&mut self, rows: Vec<Listed>, fallback: usize) {
-        let is_there = rows.iter().any(|row| Some(row.key()) == self.selected);
+        let is_there = self.selected.as_ref().is_some_and(|key| rows.iter().any(|row| row.is_at(key)));
         if !is_there {
             self.selected = rows.get(fallback.min(rows.len().saturating_sub(1))).map(Listed::key);
         }
@@ -146,6 +147,8 @@ pub fn search(state: &mut State) -> Vec<Effect> {
     let selected = state.files.selected.clone();
     let model = &mut state.files;
     (model.found, model.first, model.total) = (None, None, None);
+    // The rows at hand stay until something is found; no page that would follow them may stop the search.
+    (model.has_before, model.has_after) = (false, false);
     if words(state).is_empty() {
         // Back in the directory; a row that was found elsewhere is not there.
         let directory = state.files.directory.clone();
@@ -157,46 +160,41 @@ pub fn search(state: &mut State) -> Vec<Effect> {
 
 /// Takes over what was read, unless the tab shows something else by now.
 pub fn take(state: &mut State, told: Told) -> Vec<Effect> {
-    let is_searching = !words(state).is_empty();
-    let is_ours =
-        |repository, directory: &RelPath| state.selected == Some(repository) && state.files.directory == *directory;
+    let looks_for = words(state).to_owned();
+    let is_ours = |repository, directory: &RelPath, words: &str| {
+        state.selected == Some(repository) && state.files.directory == *directory && looks_for == words
+    };
     match told {
-        Told::Page { repository, directory, seek, page } if !is_searching && is_ours(repository, &directory) => {
-            return match page {
-                Some(page) => take_page(&mut state.files, &seek, page),
-                None => leave(state),
-            };
-        }
-        Told::Counted { repository, directory, first, before, total } => {
-            if !is_searching && is_ours(repository, &directory) {
-                let model = &mut state.files;
-                model.total = Some(total);
-                if model.rows().first().is_some_and(|row| row.key() == first) {
-                    model.first = Some(before);
-                }
+        Told::Page { repository, directory, seek, page } if is_ours(repository, &directory, "") => match page {
+            Some(page) => take_page(&mut state.files, &seek, page),
+            None => return leave(state),
+        },
+        Told::Counted { repository, directory, first, before, total } if is_ours(repository, &directory, "") => {
+            let model = &mut state.files;
+            model.total = Some(total);
+            if model.rows().first().is_some_and(|row| row.is_at(&first)) {
+                model.first = Some(before);
             }
         }
-        Told::Found { repository, below, words: found, rows, sum } if is_ours(repository, &below) => {
-            if words(state) == found {
-                let model = &mut state.files;
-                (model.has_before, model.has_after) = (false, false);
-                model.show(rows, 0);
-                model.found = Some(sum);
-            }
+        Told::Found { repository, below, words, rows, sum } if is_ours(repository, &below, &words) => {
+            let model = &mut state.files;
+            (model.has_before, model.has_after) = (false, false);
+            model.show(rows, 0);
+            model.found = Some(sum);
         }
         _ => {}
     }
     Vec::new()
 }
 
-fn take_page(model: &mut Model, seek: &Seek, page: Page) -> Vec<Effect> {
+fn take_page(model: &mut Model, seek: &Seek, page: Page) {
     // What both pages hold tells where the new one begins without counting.
     let known = model.first.zip(model.rows().first().map(Listed::key));
     let old_rows = model.rows.take().unwrap_or_default();
     model.first = match (known, page.rows.first().map(Listed::key)) {
         (Some((first, known)), Some(new)) => {
-            let forward = old_rows.iter().position(|row| row.key() == new).map(|by| first + by as u64);
-            let back = || page.rows.iter().position(|row| row.key() == known).map(|by| first.saturating_sub(by as u64));
+            let forward = old_rows.iter().position(|row| row.is_at(&new)).map(|by| first + by as u64);
+            let back = || page.rows.iter().position(|row| row.is_at(&known)).map(|by| first.saturating_sub(by as u64));
             forward.or_else(back)
         }
         _ => None,
@@ -216,7 +214,6 @@ fn take_page(model: &mut Model, seek: &Seek, page: Page) -> Vec<Effect> {
     }
     (model.has_before, model.has_after) = (page.has_before, page.has_after);
     model.show(page.rows, fallback);
-    Vec::new()
 }
 
 /// The directory is gone: the one above it is shown.
