@@ -3,15 +3,14 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::Context;
-use super::args::Why;
+use super::args::Why as Args;
 use super::exit::{CliError, Result, Verdict};
 use crate::domain::amount::bytes;
 use crate::domain::moment::rfc3339_nanos;
 use crate::domain::path::RelPath;
 use crate::domain::report::{FileEntry, Repository, Run};
 use crate::domain::run::Outcome;
-use crate::engine::selects::left_out_by;
-use crate::index::{ChangeFilter, Reader};
+use crate::engine::why::{Why, why};
 use crate::wire::{ChangeJson, FileJson, ProblemJson, RunJson};
 
 #[derive(serde::Serialize)]
@@ -28,33 +27,23 @@ struct WhyJson<'a> {
 }
 
 /// Runs `why`.
-pub fn run(context: &mut Context, args: &Why) -> Result<Verdict> {
+pub fn run(context: &mut Context, args: &Args) -> Result<Verdict> {
     let path = RelPath::parse(args.path.as_os_str().as_bytes()).map_err(|error| CliError::Usage(error.to_string()))?;
     let reader = context.places.existing_reader()?;
     let repository = reader.repository(&args.name)?;
-    let record = reader.file(repository.id, &path)?;
-    let rule = left_out_by(&repository.settings, &path).map_err(CliError::failed)?;
-    let number = reader.written_by(repository.id, &path)?;
-    let run = number.and_then(|number| reader.run(&number.to_string()).ok());
-    let mut last_change = None;
-    let filter = ChangeFilter { repository: Some(repository.id), ..ChangeFilter::default() };
-    reader.for_each_change(&filter, |change| {
-        if change.change.path == path {
-            last_change = Some(change);
-        }
-        Ok(())
-    })?;
-    let problems = reader.problems(Some(repository.id), false)?;
-    let problem = problems.iter().find(|problem| problem.path == path);
+    let Why { record, left_out_by, written_by, changes, problem, damage } = why(&reader, &repository, &path)?;
+    let rule = left_out_by.map_err(CliError::failed)?;
+    let run = written_by.as_ref().and_then(|(_, run)| run.as_ref());
+    let last_change = changes.first();
     if context.out.json {
         context.out.object(&WhyJson {
             repository: &repository.name,
             path: path.to_string(),
             left_out_by: rule,
             record: record.as_ref().map(|entry| FileJson::new(&repository.name, entry)),
-            run: run.as_ref().map(RunJson::new),
-            last_change: last_change.as_ref().map(ChangeJson::from),
-            problem: problem.map(ProblemJson::from),
+            run: run.map(RunJson::new),
+            last_change: last_change.map(ChangeJson::from),
+            problem: problem.as_ref().map(ProblemJson::from),
         })?;
         return Ok(Verdict::default());
     }
@@ -64,8 +53,8 @@ pub fn run(context: &mut Context, args: &Why) -> Result<Verdict> {
         None => lines.push(("record", "none: it is not in the index".to_owned())),
     }
     lines.push(("rule", rule.map_or("no rule leaves it out".to_owned(), |rule| format!("left out: {rule}"))));
-    lines.extend(number.map(|number| ("written by", writer(number, run.as_ref()))));
-    match &last_change {
+    lines.extend(written_by.iter().map(|(number, run)| ("written by", writer(*number, run.as_ref()))));
+    match last_change {
         Some(change) => {
             let note = change.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
             let verdict = change.change.verdict.as_str();
@@ -76,7 +65,10 @@ pub fn run(context: &mut Context, args: &Why) -> Result<Verdict> {
     if let Some(problem) = problem {
         lines.push(("problem", format!("{}: {}, seen {} times", problem.class, problem.message, problem.count)));
     }
-    damage_lines(&mut lines, &reader, &repository, &path)?;
+    if let Some(damage) = damage {
+        let found: String = damage.found_sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push(("damaged", format!("content found {}: {found}", damage.found_at.local())));
+    }
     for (label, value) in lines {
         context.out.line(&format!("{label:<12} {}", crate::domain::show::show_message(&value)))?;
     }
@@ -106,17 +98,4 @@ fn record_lines(lines: &mut Vec<(&str, String)>, repository: &Repository, entry:
         let name = &repository.name;
         lines.push(("held", format!("its removal waits for a decision; see `watchkeeper held {name}`")));
     }
-}
-
-fn damage_lines(
-    lines: &mut Vec<(&str, String)>,
-    reader: &Reader,
-    repository: &Repository,
-    path: &RelPath,
-) -> Result<()> {
-    for damage in reader.damage(Some(repository.id))?.iter().filter(|damage| damage.path == *path) {
-        let found: String = damage.found_sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        lines.push(("damaged", format!("content found {}: {found}", damage.found_at.local())));
-    }
-    Ok(())
 }

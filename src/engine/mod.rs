@@ -29,6 +29,7 @@ mod stop;
 mod teller;
 mod tending;
 mod update;
+pub mod why;
 
 pub use crate::config::override_keys as repository_keys;
 pub use clock::wall as now;

@@ -66,6 +66,18 @@ impl Reader {
         let rows = statement.query_map(params![run, after, limit as i64], |row| Ok((row.get(12)?, change(row)?)))?;
         rows.map(|row| Ok(row?)).collect()
     }
+
+    /// Returns the newest changes of one path, the newest first; looks at all changes, as there is no index by path.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn changes_of_path(&self, repository: RepositoryId, path: &RelPath, limit: u64) -> Result<Vec<StoredChange>> {
+        // Without the index by repository and time, which would only add a look at the row.
+        let sql = format!("{SELECT} WHERE +c.repository_id = ?1 AND c.path = ?2 ORDER BY c.id DESC LIMIT ?3");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![repository.0, path.as_bytes(), limit as i64], change)?;
+        rows.map(|row| Ok(row?)).collect()
+    }
 }
 
 /// As [`change`] reads it, with the id behind.

@@ -5,6 +5,7 @@
 
 mod abandon;
 mod apply;
+mod browse;
 mod changes;
 mod connection;
 mod coverage;
@@ -32,6 +33,7 @@ mod twins;
 mod writer;
 
 pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
+pub use browse::{Key as RowKey, Listed, Mark, Page, Seek, Sort as RowSort};
 pub use changes::ChangeFilter;
 pub use connection::Health;
 pub use decisions::HoldResult;

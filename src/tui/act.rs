@@ -52,6 +52,9 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Filter => filter(state),
         Action::Sort => sort(state),
         Action::Copy => return copy(state, pane::copied(state)),
+        Action::CopyHash => return copy(state, pane::files::hash(state)),
+        Action::ParentDirectory => return pane::files::up(state),
+        Action::SyncPath => return pane::files::sync(state),
         Action::CopyCommand => return copy(state, state.asked.clone()),
         Action::Sync(kind) => return sync(state, kind),
         Action::Pause => return pause(state),
@@ -80,6 +83,7 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
     }
     state.selected = id;
     (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
+    state.files = pane::files::Model::default();
     state.scroll = 0;
     state.history.marks.clear();
     read_selected(state)
@@ -87,7 +91,7 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
 
 /// A way through rows or lines.
 #[derive(Clone, Copy)]
-enum Way {
+pub enum Way {
     Up(usize),
     Down(usize),
     First,
@@ -96,7 +100,7 @@ enum Way {
 
 impl Way {
     /// Returns where it leads from `at`, among `rows`.
-    fn from(self, at: usize, rows: usize) -> usize {
+    pub fn from(self, at: usize, rows: usize) -> usize {
         let last = rows.saturating_sub(1);
         match self {
             Way::Up(by) => at.saturating_sub(by),
@@ -148,6 +152,8 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.zoom = false;
     } else if !state.filter(state.place()).is_empty() {
         return narrow(state, state.place(), String::new());
+    } else if pane::files::has_up(state) {
+        return pane::files::up(state);
     } else {
         state.focus = Focus::List;
     }
@@ -189,7 +195,7 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
 fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     (state.tab, state.detail, state.scroll) = (tab, None, 0);
     state.focus = Focus::Body;
-    if tab == Tab::Health { pane::health::ask(state) } else { Vec::new() }
+    if tab == Tab::Health { pane::health::ask(state) } else { pane::files::read(state) }
 }
 
 fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
@@ -206,6 +212,9 @@ fn filter(state: &mut State) {
 /// Takes over what was typed into a filter.
 pub fn narrow(state: &mut State, place: Place, typed: String) -> Vec<Effect> {
     state.views.entry(place).or_default().filter = typed;
+    if place == Place::Tab(Tab::Files) {
+        return pane::files::search(state);
+    }
     keep_in_view(state)
 }
 
@@ -296,6 +305,7 @@ fn open(state: &mut State) -> Vec<Effect> {
     }
     match state.tab {
         Tab::Status => return show(state, Tab::History),
+        Tab::Files => return pane::files::open(state),
         Tab::Progress | Tab::Health => {}
         Tab::History => return open_run(state),
         Tab::Problems => {
@@ -379,6 +389,7 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             let next = way.among(&pane::progress::ids(state), pane::progress::selected(state).as_ref());
             pane::progress::select(state, next);
         }
+        (Focus::Body, Tab::Files, None) => return pane::files::travel(state, way),
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }
     Vec::new()

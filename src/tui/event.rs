@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::report::{Damage, Held, IndexStatus, LogLine, RecentRun, Run, StoredChange, StoredProblem};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event, SchedulerStatus};
@@ -12,6 +13,7 @@ use crate::engine::protocol::{Answer, Command, Event, SchedulerStatus};
 use super::Exit;
 use super::form::Ticket;
 use super::keymap::Key;
+use super::pane::files;
 
 /// The time, as the shell read it once for this message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +120,11 @@ pub enum Query {
         repository: RepositoryId,
         number: i64,
     },
+    Files(files::Ask),
+    File {
+        repository: RepositoryId,
+        path: RelPath,
+    },
 }
 
 /// What was read.
@@ -131,6 +138,8 @@ pub enum Rows {
     Recent(BTreeMap<RepositoryId, Vec<RecentRun>>),
     Repository(Box<RepositoryRows>),
     Run(Box<RunRows>),
+    Files(Box<files::Told>),
+    File(Box<files::FileRows>),
 }
 
 /// What the panes show of the selected repository.

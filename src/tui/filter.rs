@@ -38,14 +38,19 @@ impl Filter {
 
     /// Tells whether a row with this text is let through.
     pub fn matches(&mut self, row: &str) -> bool {
+        self.score(row).is_some()
+    }
+
+    /// Returns how well a row with this text matches, if it does; only letters in order make one better than another.
+    pub fn score(&mut self, row: &str) -> Option<u32> {
         match &mut self.sort {
-            Sort::All => true,
+            Sort::All => Some(0),
             Sort::Part { text, is_inverse, is_exact } => {
                 let has =
                     if *is_exact { row.contains(text.as_str()) } else { row.to_lowercase().contains(text.as_str()) };
-                has != *is_inverse
+                (has != *is_inverse).then_some(0)
             }
-            Sort::Fuzzy(both) => score(both, row).is_some(),
+            Sort::Fuzzy(both) => score(both, row),
         }
     }
 }

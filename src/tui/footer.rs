@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::field::Field;
-use super::keymap::{Action, Binding, KEYMAP, contexts};
+use super::keymap::{Action, Binding, KEYMAP, contexts, find};
 use super::paint::{self, piece};
-use super::state::{Overlay, State};
+use super::state::{Overlay, Place, State, Tab};
 use super::text::{columns, fit};
 use super::theme::Tone;
 
@@ -38,7 +38,9 @@ pub fn items(state: &State, area: Rect) -> Vec<Item> {
         // In front of something `q` closes it, as Esc does, which stands there already.
         let is_quit = binding.action == Action::Quit && state.overlay.is_some();
         let works = contexts(state).contains(&binding.context) && (binding.enabled)(state).is_ok();
-        works && !binding.short.is_empty() && !is_quit
+        // A key that an inner context has taken does something else here.
+        let meant = state.keys.of(binding).first().and_then(|key| find(state, *key)).map(|found| found.name);
+        works && !binding.short.is_empty() && !is_quit && meant.is_none_or(|name| name == binding.name)
     };
     let (help, others): (Vec<_>, Vec<_>) =
         KEYMAP.iter().filter(is_worth_it).filter_map(item).partition(|item| item.binding.action == Action::Help);
@@ -76,7 +78,10 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
 /// Draws the line in which a filter is typed.
 fn typing(state: &State, field: &Field, area: Rect, buffer: &mut Buffer) {
     let room = usize::from(area.width).saturating_sub(3);
-    let hint = "enter keeps   esc clears   ! without   ~ in order";
+    let hint = match state.place() {
+        Place::Tab(Tab::Files) => "esc clears   * ? [] pattern   ! without   ~ in order",
+        _ => "enter keeps   esc clears   ! without   ~ in order",
+    };
     let text = field.shown(room, state.theme.signs.cursor);
     let blanks = room.saturating_sub(columns(&text) + columns(hint));
     let hint = if blanks > 2 { format!("{}{hint}", " ".repeat(blanks)) } else { String::new() };

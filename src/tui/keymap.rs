@@ -14,6 +14,7 @@ pub use key::Key;
 pub use table::KEYMAP;
 
 use super::form::Which;
+use super::pane;
 use super::state::{Focus, Overlay, State, Tab};
 use crate::domain::run::Kind;
 
@@ -52,6 +53,9 @@ pub enum Action {
     Sort,
     Copy,
     CopyCommand,
+    CopyHash,
+    ParentDirectory,
+    SyncPath,
     Older,
     Newer,
     Sync(Kind),
@@ -81,6 +85,8 @@ pub enum Action {
 pub enum Context {
     /// Acts on the selected repository.
     Repository,
+    /// Acts on the selected row of the index.
+    Files,
     /// Acts on the selected row of a table.
     Row,
     /// Acts on the runs of the history.
@@ -107,6 +113,7 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Repository => "The selected repository",
+            Context::Files => "Files",
             Context::Row => "The selected row",
             Context::History => "History",
             Context::Health => "Health",
@@ -207,6 +214,7 @@ impl Action {
         matches!(
             self,
             Action::Sync(_)
+                | Action::SyncPath
                 | Action::Pause
                 | Action::Cancel
                 | Action::Yes
@@ -221,11 +229,21 @@ impl Action {
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 8] = [SCREEN, HISTORY, HEALTH, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
+const SETS: [&[Context]; 9] =
+    [SCREEN, HISTORY, HEALTH, FILES, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
 const HEALTH: &[Context] = &[
     Context::Health,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
+const FILES: &[Context] = &[
+    Context::Files,
     Context::Row,
     Context::Repository,
     Context::Move,
@@ -253,6 +271,7 @@ pub fn contexts(state: &State) -> &'static [Context] {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
         None if state.focus == Focus::Body && state.tab == Tab::Health => HEALTH,
         None if state.focus == Focus::Body && state.tab == Tab::History => HISTORY,
+        None if pane::files::is_in_front(state) => FILES,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,

@@ -1,4 +1,8 @@
-//! Reads rows on a thread of its own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
+//! Reads rows on threads of their own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
+//!
+//! There are two: what may take a moment, as a search does, holds up nothing but its like.
+
+mod files;
 
 mod run;
 
@@ -23,10 +27,11 @@ pub const RECENT: usize = 12;
 /// How many of the newest runs of all repositories are at hand.
 const LATEST: u64 = 50;
 
-/// Asks the reading thread. Dropping it ends the thread.
-#[derive(Debug)]
+/// Asks the reading threads. Dropping it ends them.
+#[derive(Debug, Default)]
 pub struct Reading {
-    waiting: Arc<Waiting>,
+    quick: Arc<Waiting>,
+    slow: Arc<Waiting>,
 }
 
 /// One replaceable query of each sort, in the order in which the sorts were asked for.
@@ -43,36 +48,39 @@ struct Waiting {
 }
 
 impl Reading {
-    /// Starts the thread. What it reads comes out of `replies`.
+    /// Starts the threads. What they read comes out of `replies`.
     ///
     /// # Errors
     /// When no thread can be had.
     pub fn start(index_path: PathBuf, replies: mpsc::Sender<Msg>) -> std::io::Result<Reading> {
-        let waiting = Arc::new(Waiting::default());
-        let there = Arc::clone(&waiting);
-        std::thread::Builder::new()
-            .name("tui-reader".to_owned())
-            .spawn(move || serve(&index_path, &there, &replies))?;
-        Ok(Reading { waiting })
+        let reading = Reading::default();
+        for (name, waiting) in [("tui-reader", &reading.quick), ("tui-searcher", &reading.slow)] {
+            let (there, replies, index_path) = (Arc::clone(waiting), replies.clone(), index_path.clone());
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || serve(&index_path, &there, &replies))?;
+        }
+        Ok(reading)
     }
 
     /// Asks for rows. They replace those of a query of the same sort that has not begun.
     pub fn ask(&self, query: Query) {
-        let mut slots = self.waiting.lock();
+        let waiting = if matches!(query, Query::Files(_)) { &self.slow } else { &self.quick };
+        let mut slots = waiting.lock();
         match slots.queries.iter_mut().find(|waiting| discriminant(*waiting) == discriminant(&query)) {
             Some(waiting) => *waiting = query,
             None if query == Query::Overview => slots.queries.insert(0, query),
             None => slots.queries.push(query),
         }
-        self.waiting.news.notify_one();
+        waiting.news.notify_one();
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        // Not joined: the thread may hang in a dead mount, and only reads.
-        self.waiting.lock().ended = true;
-        self.waiting.news.notify_one();
+        for waiting in [&self.quick, &self.slow] {
+            // Not joined: a thread may hang in a dead mount, and only reads.
+            waiting.lock().ended = true;
+            waiting.news.notify_one();
+        }
     }
 }
 
@@ -95,12 +103,29 @@ impl Waiting {
             slots = self.news.wait(slots).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    /// Tells whether there is something newer to do than what is being read.
+    fn is_pressing(&self) -> bool {
+        let slots = self.lock();
+        slots.ended || !slots.queries.is_empty()
+    }
+}
+
+/// What a long reading looks at and tells before its end.
+struct Turn<'a> {
+    is_stale: &'a dyn Fn() -> bool,
+    tell: &'a dyn Fn(Rows),
 }
 
 fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
     let mut reader = None;
+    let turn = Turn {
+        is_stale: &|| waiting.is_pressing(),
+        // Nobody listens any more: the answer to come will end this thread.
+        tell: &|rows| drop(replies.blocking_send(Msg::Rows(rows))),
+    };
     while let Some(query) = waiting.next() {
-        let reply = match read(&mut reader, index_path, &query) {
+        let reply = match read(&mut reader, index_path, &query, &turn) {
             Ok(rows) => Msg::Rows(rows),
             Err(error) => {
                 // The file may have been replaced: open it anew at the next query.
@@ -114,7 +139,7 @@ fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
     }
 }
 
-fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result<Rows, IndexError> {
+fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query, turn: &Turn<'_>) -> Result<Rows, IndexError> {
     if reader.is_none() {
         *reader = Reader::open(index_path)?;
     }
@@ -122,14 +147,16 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result
         // No index yet: nothing is configured.
         return Ok(Rows::Overview { statuses: Vec::new(), latest: Vec::new() });
     };
-    match *query {
+    match query {
         Query::Overview => Ok(Rows::Overview {
             statuses: reader.statuses()?,
             latest: reader.runs(&RunFilter { limit: Some(LATEST), ..RunFilter::default() })?,
         }),
         Query::Recent => Ok(Rows::Recent(reader.recent_runs(RECENT)?)),
-        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, id)?))),
-        Query::Run { repository, number } => Ok(Rows::Run(Box::new(run::read(reader, repository, number)?))),
+        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, *id)?))),
+        Query::Run { repository, number } => Ok(Rows::Run(Box::new(run::read(reader, *repository, *number)?))),
+        Query::Files(ask) => Ok(Rows::Files(Box::new(files::read(reader, ask, turn)?))),
+        Query::File { repository, path } => Ok(Rows::File(Box::new(files::read_file(reader, *repository, path)?))),
     }
 }
 
@@ -156,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_newer_query_of_the_same_sort_replaces_the_one_that_waits() {
-        let waiting = Arc::new(Waiting::default());
-        let reading = Reading { waiting: Arc::clone(&waiting) };
+        let reading = Reading::default();
+        let waiting = Arc::clone(&reading.quick);
         for id in 1..=9 {
             reading.ask(Query::Repository(RepositoryId(id)));
         }
@@ -171,7 +198,8 @@ mod tests {
     #[test]
     fn an_index_that_is_not_there_yet_is_an_empty_one() {
         let dir = tempfile::tempdir().unwrap();
-        let found = read(&mut None, &dir.path().join("index.db"), &Query::Overview).unwrap();
+        let turn = Turn { is_stale: &|| false, tell: &|_| {} };
+        let found = read(&mut None, &dir.path().join("index.db"), &Query::Overview, &turn).unwrap();
         assert!(matches!(found, Rows::Overview { statuses, .. } if statuses.is_empty()));
     }
 }

@@ -10,11 +10,12 @@ use super::form;
 pub use super::front::{Lasts, Message, Notice, Overlay, Question};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
-use super::pane;
+use super::pane::{self, files};
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
 use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::report::{IndexStatus, RecentRun, Run};
 use crate::domain::repository::{self, RepositoryId, State as Word};
 use crate::domain::status::{self, state_of};
@@ -50,6 +51,7 @@ pub struct State {
     /// Number of the selected run of the history.
     pub run_at: Option<i64>,
     pub trouble_at: Option<trouble::Key>,
+    pub files: files::Model,
     pub focus: Focus,
     pub tab: Tab,
     pub zoom: bool,
@@ -121,11 +123,12 @@ pub enum Tab {
     Progress,
     History,
     Problems,
+    Files,
     Health,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 5] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Health];
+    pub const ALL: [Tab; 6] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Files, Tab::Health];
 
     /// Returns the digit that shows it.
     pub fn digit(self) -> u8 {
@@ -134,6 +137,7 @@ impl Tab {
             Tab::Progress => 2,
             Tab::History => 3,
             Tab::Problems => 4,
+            Tab::Files => 5,
             Tab::Health => 7,
         }
     }
@@ -145,6 +149,7 @@ impl Tab {
             Tab::History => "History",
             Tab::Problems => "Problems",
             Tab::Health => "Health",
+            Tab::Files => "Files",
         }
     }
 }
@@ -163,6 +168,10 @@ pub enum Detail {
         newer: i64,
     },
     Trouble(trouble::Key),
+    File {
+        path: RelPath,
+        rows: Option<Box<files::FileRows>>,
+    },
 }
 
 impl State {
@@ -187,6 +196,7 @@ impl State {
             rows: None,
             run_at: None,
             trouble_at: None,
+            files: files::Model::default(),
             focus: Focus::default(),
             tab: Tab::default(),
             zoom: false,

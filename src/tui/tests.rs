@@ -1,5 +1,6 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod files;
 mod forms;
 mod health;
 mod history;
@@ -249,6 +250,11 @@ enum Step {
     Written(bool),
     /// Answer what a form asked last.
     Told(Answer),
+    /// A page, or what was found, of so many rows.
+    Files {
+        rows: usize,
+        is_found: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -271,6 +277,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Schedule),
         1 => any::<bool>().prop_map(Step::Written),
         4 => forms::answer().prop_map(Step::Told),
+        2 => (0_usize..600, any::<bool>()).prop_map(|(rows, is_found)| Step::Files { rows, is_found }),
     ]
 }
 
@@ -314,6 +321,10 @@ fn apply(state: &mut State, step: Step) {
             let ticket = state.forms.last_ticket();
             tell(state, Msg::Told { ticket, about: "a form".to_owned(), answer });
         }
+        Step::Files { rows, is_found } => {
+            let Some(told) = files::told(state, rows, is_found) else { return };
+            tell(state, Msg::Rows(Rows::Files(Box::new(told))));
+        }
         Step::Refused => {
             let answer = Answer::Refused(Refusal::new("failed", "no ".repeat(300)));
             tell(state, Msg::Answered { to: "sync".to_owned(), answer });
@@ -328,6 +339,7 @@ fn assert_valid(state: &State) {
     assert!(state.run_at.is_none_or(|at| runs.iter().any(|run| run.number == at)));
     let listed = state.listed_runs();
     assert_eq!(state.run_at.is_some_and(|at| listed.iter().any(|run| run.number == at)), !listed.is_empty());
+    assert_eq!(state.files.selected().is_some(), !state.files.rows().is_empty());
     let keys: Vec<_> = state.listed_troubles().iter().map(super::trouble::Trouble::key).collect();
     assert_eq!(state.trouble_at.as_ref().is_some_and(|at| keys.contains(at)), !keys.is_empty());
 }

@@ -14,7 +14,7 @@ use super::form;
 use super::keymap::{self, Key};
 use super::pane::health;
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
-use super::{plan, trouble};
+use super::{pane, plan, trouble};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -268,6 +268,7 @@ pub fn read_selected(state: &State) -> Vec<Effect> {
     if let Some(Detail::Run { number, .. }) = state.detail {
         effects.push(Effect::Read(Query::Run { repository: id, number }));
     }
+    effects.extend(pane::files::read(state));
     effects
 }
 
@@ -285,6 +286,16 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
             // The selection may have moved on since; then its own rows are on their way.
             if state.selected == Some(rows.id) {
                 take_repository(state, *rows);
+            }
+            Vec::new()
+        }
+        Rows::Files(told) => pane::files::take(state, *told),
+        Rows::File(found) => {
+            if let Some(Detail::File { path, rows }) = &mut state.detail
+                && *path == found.path
+                && state.selected == Some(found.repository)
+            {
+                *rows = Some(found);
             }
             Vec::new()
         }

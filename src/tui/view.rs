@@ -19,7 +19,7 @@ use super::footer;
 use super::layout::{Areas, NEEDED, below_rule};
 use super::overlay::{confirm, export, form, help, messages, palette, plan};
 use super::paint::{self, Piece, piece};
-use super::pane::{activity, detail, health, history, problems, progress, repositories, status};
+use super::pane::{activity, detail, files, health, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::tabs;
 use super::text::{columns, fit, wrap};
@@ -245,6 +245,7 @@ fn body(state: &State, area: Rect, buffer: &mut Buffer) {
     match (&state.detail, state.tab) {
         (None, Tab::History) => history::draw(state, area, buffer),
         (None, Tab::Problems) => problems::draw(state, area, buffer),
+        (None, Tab::Files) => files::draw(state, area, buffer),
         _ => {
             let lines = body_lines(state, usize::from(area.width));
             let most = lines.len().saturating_sub(usize::from(area.height));
@@ -260,7 +261,7 @@ fn body_lines(state: &State, room: usize) -> Vec<Line<'static>> {
         (None, Tab::Status) => status::lines(state, room),
         (None, Tab::Progress) => progress::lines(state, room),
         (None, Tab::Health) => health::lines(state, room),
-        (None, Tab::History | Tab::Problems) => Vec::new(),
+        (None, Tab::History | Tab::Problems | Tab::Files) => Vec::new(),
     }
 }
 

@@ -58,6 +58,7 @@ pub fn can_open(state: &State) -> Can {
         (Focus::Body, Tab::Status, None) if state.selected.is_some() => Ok(()),
         (Focus::Body, Tab::History, None) if state.run_at.is_some() => Ok(()),
         (Focus::Body, Tab::Problems, None) if state.trouble_at.is_some() => Ok(()),
+        (Focus::Body, Tab::Files, None) if state.files.selected().is_some() => Ok(()),
         _ => Err("there is nothing to open"),
     }
 }
@@ -83,6 +84,25 @@ pub fn can_copy(state: &State) -> Can {
 
 pub fn can_copy_command(state: &State) -> Can {
     if state.asked.is_some() { Ok(()) } else { Err("nothing was asked for yet") }
+}
+
+pub fn can_sync_path(state: &State) -> Can {
+    can_send(state)?;
+    has_file_selected(state)
+}
+
+pub fn has_file_selected(state: &State) -> Can {
+    let is_selected = pane::files::is_in_front(state) && state.files.selected().is_some();
+    if is_selected { Ok(()) } else { Err("no row of Files is selected") }
+}
+
+pub fn has_hash(state: &State) -> Can {
+    has_file_selected(state)?;
+    if pane::files::hash(state).is_some() { Ok(()) } else { Err("it has none") }
+}
+
+pub fn can_go_up(state: &State) -> Can {
+    if pane::files::has_up(state) { Ok(()) } else { Err("") }
 }
 
 pub fn has_run_open(state: &State) -> Can {

@@ -12,6 +12,30 @@ use crate::tui::state::{State, Tab};
 /// The table, in the order of footer, help and palette.
 pub const KEYMAP: &[Binding] = &[
     row(
+        Context::Files,
+        "sync-path",
+        &[Char('s')],
+        Action::SyncPath,
+        can_sync_path,
+        ("sync path", "bring only the selected path up to date"),
+    ),
+    row(
+        Context::Files,
+        "parent-directory",
+        &[Named(KeyCode::Backspace), Char('-')],
+        Action::ParentDirectory,
+        can_go_up,
+        ("up", "the directory above; of a match, its own"),
+    ),
+    row(
+        Context::Files,
+        "copy-hash",
+        &[],
+        Action::CopyHash,
+        has_hash,
+        ("", "copy the recorded hash of the selected file"),
+    ),
+    row(
         Context::Repository,
         "sync",
         &[Char('s')],
@@ -283,6 +307,14 @@ pub const KEYMAP: &[Binding] = &[
         Action::Show(Tab::Problems),
         always,
         ("", "Problems: what needs a person"),
+    ),
+    row(
+        Context::Panes,
+        "show-files",
+        &[Char('5')],
+        Action::Show(Tab::Files),
+        always,
+        ("", "Files: the index as a tree; / searches it"),
     ),
     row(
         Context::Panes,

@@ -20,8 +20,14 @@ use super::super::theme::Tone;
 
 const WIDTH: usize = 68;
 const KEYS: usize = 14;
-const CONTEXTS: [&[Context]; 5] =
-    [&[Context::Repository], &[Context::Row], &[Context::Move], &[Context::Panes], &[Context::Screen, Context::Always]];
+const CONTEXTS: [&[Context]; 6] = [
+    &[Context::Repository],
+    &[Context::Files],
+    &[Context::Row],
+    &[Context::Move],
+    &[Context::Panes],
+    &[Context::Screen, Context::Always],
+];
 
 /// Draws the help from its line `scroll` on.
 pub fn draw(state: &State, screen: Rect, scroll: usize, buffer: &mut Buffer) {

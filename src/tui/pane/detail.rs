@@ -33,6 +33,8 @@ use crate::domain::show::show_message;
 pub fn lines(state: &State, detail: &Detail, room: usize) -> Vec<Line<'static>> {
     match detail {
         Detail::Run { rows: None, .. } => Vec::new(),
+        Detail::File { rows: None, .. } => Vec::new(),
+        Detail::File { rows: Some(rows), .. } => super::files::lines(state, rows, room),
         Detail::Run { rows: Some(rows), .. } => run_lines(state, rows, room),
         Detail::Compare { older, newer } => compare::lines(state, *older, *newer, room),
         Detail::Trouble(key) => {

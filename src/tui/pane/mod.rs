@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod compare;
 pub mod detail;
+pub mod files;
 pub mod health;
 pub mod history;
 pub mod kinds;
@@ -15,7 +16,7 @@ use super::state::{Place, State, Tab};
 
 /// Tells whether there is a table.
 pub fn has_rows(place: Place) -> bool {
-    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems))
+    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems | Tab::Files))
 }
 
 /// Returns the orders that a table has, in words; the first is its own.
@@ -39,6 +40,7 @@ pub fn copied(state: &State) -> Option<String> {
             let found = troubles.iter().find(|trouble| Some(trouble.key()) == state.trouble_at)?;
             Some(String::from_utf8_lossy(found.path().as_bytes()).into_owned())
         }
+        Place::Tab(Tab::Files) => files::copied(state),
         Place::Tab(_) => None,
     }
 }
