@@ -6,7 +6,7 @@ use super::field::Field;
 use super::keymap::Action;
 use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{palette, pane, trouble, view};
+use super::{away, changes, palette, pane, trouble, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -20,6 +20,8 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Help => toggle_help(state),
         Action::Palette => state.overlay = Some(Overlay::Palette { field: Field::default(), at: 0 }),
         Action::Messages => toggle_messages(state),
+        Action::Away => return away::open(state),
+        Action::TurnChanges => return changes::turn(state),
         Action::Back => return back(state),
         Action::Quit | Action::Interrupt => return leave(state, action),
         Action::Suspend => return vec![Effect::Suspend],
@@ -28,9 +30,9 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.focus = if state.focus == Focus::List { Focus::Body } else { Focus::List };
         }
         Action::ShowList => state.focus = Focus::List,
-        Action::Show(tab) => show(state, tab),
-        Action::NextTab => step_tab(state, 1),
-        Action::PreviousTab => step_tab(state, Tab::ALL.len() - 1),
+        Action::Show(tab) => return show(state, tab),
+        Action::NextTab => return step_tab(state, 1),
+        Action::PreviousTab => return step_tab(state, Tab::ALL.len() - 1),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Up => return travel(state, Way::Up(1)),
         Action::Down => return travel(state, Way::Down(1)),
@@ -63,12 +65,16 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
     state.selected = id;
     (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
     state.scroll = 0;
+    if state.changes.is_narrow {
+        state.changes.open = None;
+        changes::narrow(state);
+    }
     read_selected(state)
 }
 
 /// A way through rows or lines.
 #[derive(Clone, Copy)]
-enum Way {
+pub enum Way {
     Up(usize),
     Down(usize),
     First,
@@ -77,7 +83,7 @@ enum Way {
 
 impl Way {
     /// Returns where it leads from `at`, among `rows`.
-    fn from(self, at: usize, rows: usize) -> usize {
+    pub fn from(self, at: usize, rows: usize) -> usize {
         let last = rows.saturating_sub(1);
         match self {
             Way::Up(by) => at.saturating_sub(by),
@@ -119,6 +125,8 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.notices.pop();
     } else if state.detail.is_some() {
         (state.detail, state.scroll) = (None, 0);
+    } else if state.tab == Tab::Changes && state.focus == Focus::Body && state.changes.open.is_some() {
+        state.changes.open = None;
     } else if state.zoom {
         state.zoom = false;
     } else if !state.filter(state.place()).is_empty() {
@@ -161,14 +169,15 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-fn show(state: &mut State, tab: Tab) {
+fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     (state.tab, state.detail, state.scroll) = (tab, None, 0);
     state.focus = Focus::Body;
+    changes::reads(state)
 }
 
-fn step_tab(state: &mut State, by: usize) {
+fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
     let at = Tab::ALL.iter().position(|tab| *tab == state.tab).unwrap_or(0);
-    show(state, Tab::ALL[(at + by) % Tab::ALL.len()]);
+    show(state, Tab::ALL[(at + by) % Tab::ALL.len()])
 }
 
 fn filter(state: &mut State) {
@@ -199,10 +208,13 @@ fn keep_in_view(state: &mut State) -> Vec<Effect> {
     state.run_at = Way::Up(0).among(&runs, state.run_at.as_ref());
     let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
     state.trouble_at = Way::Up(0).among(&keys, state.trouble_at.as_ref());
+    changes::narrow(state);
     let ids: Vec<_> = state.listed().iter().map(|entry| entry.status.repository.id).collect();
     // A list that shows nothing leaves the tabs as they are.
     let next = Way::Up(0).among(&ids, state.selected.as_ref()).or(state.selected);
-    select(state, next)
+    let mut effects = select(state, next);
+    effects.extend(changes::reads(state));
+    effects
 }
 
 fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
@@ -264,9 +276,10 @@ fn open(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     match state.tab {
-        Tab::Status => show(state, Tab::History),
+        Tab::Status => return show(state, Tab::History),
         Tab::Progress => {}
         Tab::History => return open_run(state),
+        Tab::Changes => return changes::open(state),
         Tab::Problems => {
             state.detail = state.trouble_at.clone().map(Detail::Trouble);
             state.scroll = 0;
@@ -295,14 +308,17 @@ fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
 
 /// Moves in whatever has the focus.
 fn travel(state: &mut State, way: Way) -> Vec<Effect> {
-    let limit = view::message_scroll_limit(state);
+    let limit = match state.overlay {
+        Some(Overlay::Away { .. }) => view::away_scroll_limit(state),
+        _ => view::message_scroll_limit(state),
+    };
     if let Some(Overlay::Help { scroll }) = state.overlay {
         let positions = view::help_scroll_limit(state) + 1;
         state.overlay = Some(Overlay::Help { scroll: way.from(scroll, positions) });
         return Vec::new();
     }
     match &mut state.overlay {
-        Some(Overlay::Messages { scroll }) => {
+        Some(Overlay::Messages { scroll } | Overlay::Away { scroll }) => {
             let positions = limit + 1;
             *scroll = way.from(*scroll, positions);
             return Vec::new();
@@ -328,6 +344,7 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
             state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
         }
+        (Focus::Body, Tab::Changes, None) => return changes::travel(state, way),
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }
     Vec::new()

@@ -1,10 +1,12 @@
 //! What goes into and comes out of [`super::update`]: plain data, no I/O, no clock.
 
+use super::changes::{GroupQuery, Pages, PagesQuery};
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
-use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredProblem};
+use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredChange, StoredProblem};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event};
+use crate::index::Away;
 
 use super::Exit;
 use super::keymap::Key;
@@ -78,6 +80,12 @@ pub enum Query {
         repository: RepositoryId,
         number: i64,
     },
+    /// Parts of the timeline.
+    Changes(PagesQuery),
+    /// Changes of the group that is open.
+    Group(GroupQuery),
+    /// What happened since a moment.
+    Away(Timestamp),
 }
 
 /// What was read.
@@ -90,6 +98,9 @@ pub enum Rows {
     },
     Repository(Box<RepositoryRows>),
     Run(Box<RunRows>),
+    Changes(Pages),
+    Group(GroupQuery, Vec<(i64, StoredChange)>),
+    Away(Timestamp, Away),
 }
 
 /// What the panes show of the selected repository.

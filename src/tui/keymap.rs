@@ -13,7 +13,7 @@ pub use enabled::Can;
 pub use key::Key;
 pub use table::KEYMAP;
 
-use super::state::{Overlay, State, Tab};
+use super::state::{Overlay, Place, State, Tab};
 use crate::domain::run::Kind;
 
 /// What a key, or a line of the palette, can do.
@@ -22,6 +22,7 @@ pub enum Action {
     Help,
     Palette,
     Messages,
+    Away,
     Back,
     Quit,
     Interrupt,
@@ -53,6 +54,8 @@ pub enum Action {
     Yes,
     GoOn,
     No,
+    /// In the timeline: all repositories, or only the selected one.
+    TurnChanges,
     /// In a line of text: take it as it is.
     Enter,
 }
@@ -64,6 +67,8 @@ pub enum Context {
     Repository,
     /// Acts on the selected row of a table.
     Row,
+    /// In the Changes tab.
+    Changes,
     /// Moves in what has the focus, and in the help.
     Move,
     Panes,
@@ -81,6 +86,7 @@ impl Context {
         match self {
             Context::Repository => "The selected repository",
             Context::Row => "The selected row",
+            Context::Changes => "Changes",
             Context::Move => "Moving",
             Context::Panes => "Panes",
             Context::Confirm => "A question",
@@ -178,9 +184,18 @@ impl Action {
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 4] = [SCREEN, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 5] = [SCREEN, CHANGES, &[Context::Move, Context::Always], CONFIRM, TEXT];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
+const CHANGES: &[Context] = &[
+    Context::Changes,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
 
@@ -188,8 +203,11 @@ const TEXT: &[Context] = &[Context::Text, Context::Always];
 pub fn contexts(state: &State) -> &'static [Context] {
     match &state.overlay {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
+        None if state.place() == Place::Tab(Tab::Changes) => CHANGES,
         None => SCREEN,
-        Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
+        Some(Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Away { .. }) => {
+            &[Context::Move, Context::Screen, Context::Always]
+        }
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
         Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. }) => TEXT,

@@ -12,6 +12,8 @@
 //! ```
 
 mod act;
+mod away;
+mod changes;
 mod command_line;
 mod escape;
 mod event;
@@ -28,6 +30,7 @@ mod paint;
 mod palette;
 mod pane;
 mod reading;
+mod remember;
 mod shell;
 mod state;
 mod table;

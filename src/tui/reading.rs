@@ -1,5 +1,7 @@
 //! Reads rows on a thread of its own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
 
+mod timeline;
+
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -119,13 +121,16 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result
         // No index yet: nothing is configured.
         return Ok(Rows::Overview { statuses: Vec::new(), latest: Vec::new() });
     };
-    match *query {
+    match query {
         Query::Overview => Ok(Rows::Overview {
             statuses: reader.statuses()?,
             latest: reader.runs(&RunFilter { limit: Some(LATEST), ..RunFilter::default() })?,
         }),
-        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, id)?))),
-        Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, repository, number)?))),
+        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, *id)?))),
+        Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, *repository, *number)?))),
+        Query::Changes(wanted) => Ok(Rows::Changes(timeline::pages(reader, *wanted)?)),
+        Query::Group(wanted) => Ok(Rows::Group(wanted.clone(), timeline::group(reader, wanted)?)),
+        Query::Away(since) => Ok(Rows::Away(*since, reader.away(*since)?)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! starve a key. All queues are bounded: news that do not fit make the subscription lag, and then comes a snapshot.
 
 use std::io;
+use std::path::PathBuf;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,19 +13,20 @@ use futures_util::StreamExt;
 use ratatui::layout::Size;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 use super::escape::Held;
 use super::event::{Effect, Msg, Now};
 use super::keymap::Key;
 use super::pace::{Pacer, Reason};
 use super::reading::Reading;
+use super::remember::{self, Memory};
 use super::state::{Engine, State};
 use super::terminal::TermGuard;
 use super::theme::Theme;
 use super::update::{read_all, update};
 use super::view::view;
-use super::{Exit, Options, TuiError};
+use super::{Exit, Options, TuiError, away};
 use crate::domain::moment::Timestamp;
 use crate::engine::Handle;
 use crate::engine::protocol::{Answer, Event, Refusal};
@@ -35,6 +37,8 @@ const WAITING: usize = 64;
 const INPUT_AT_ONCE: usize = 64;
 /// How many commands wait for their answers.
 const COMMANDS: usize = 32;
+/// A screen that is killed forgets at most this.
+const REMEMBERED_EVERY_MS: u64 = 60_000;
 
 /// What the loop holds beside the state.
 struct Shell {
@@ -51,6 +55,16 @@ struct Shell {
     news: mpsc::Receiver<Msg>,
     signals: Signals,
     forwarding: JoinHandle<()>,
+    remembering: Remembering,
+}
+
+/// Writes down now and then, and only while keys come, what the next screen is to know.
+struct Remembering {
+    path: PathBuf,
+    /// On the monotonic clock.
+    written_ms: u64,
+    /// What is being written.
+    writing: Option<JoinHandle<()>>,
 }
 
 struct Signals {
@@ -76,6 +90,7 @@ pub async fn run(options: Options, handle: Handle) -> Result<Exit, TuiError> {
     let mut shell = Shell::start(options, handle)?;
     let ended = shell.turn().await;
     shell.forwarding.abort();
+    shell.remembering.end(&shell.state).await;
     match ended {
         Ok(Exit::HungUp) => {
             // The reader thread of a stream on a dead terminal spins; ratatui writes to it and panics.
@@ -91,13 +106,15 @@ impl Shell {
     fn start(options: Options, handle: Handle) -> Result<Shell, TuiError> {
         let (sender, news) = mpsc::channel(WAITING);
         let signals = Signals::listen().map_err(TuiError::Start)?;
+        let path = remember::path(&options.index_path);
         let reading = Reading::start(options.index_path, sender.clone()).map_err(TuiError::Start)?;
         let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
         let terminal = TermGuard::take(sender.clone()).map_err(TuiError::Terminal)?;
         let started = Instant::now();
         let engine = if options.hosts_engine { Engine::Here } else { Engine::Elsewhere };
         let theme = Theme::new(options.theme, options.ascii);
-        let state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
+        let mut state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
+        Memory::read(&path).restore(&mut state);
         let mut pacer = Pacer::default();
         pacer.want(Reason::Input);
         let forwarding = tokio::spawn(forward(handle.clone(), sender));
@@ -114,8 +131,9 @@ impl Shell {
             news,
             signals,
             forwarding,
+            remembering: Remembering { path, written_ms: 0, writing: None },
         };
-        for effect in read_all(&shell.state) {
+        for effect in [read_all(&shell.state), away::ask(&shell.state)].concat() {
             if let Effect::Read(query) = effect {
                 shell.reading.ask(query);
             }
@@ -216,7 +234,8 @@ impl Shell {
 
     /// Lets the state change and does what follows.
     fn apply(&mut self, msg: Msg) -> Result<Option<Exit>, TuiError> {
-        self.pacer.want(if msg.is_input() { Reason::Input } else { Reason::Background });
+        let is_input = msg.is_input();
+        self.pacer.want(if is_input { Reason::Input } else { Reason::Background });
         for effect in update(&mut self.state, msg, now(self.started)) {
             match effect {
                 Effect::Quit(exit) => return Ok(Some(exit)),
@@ -226,6 +245,9 @@ impl Shell {
                 Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
                 Effect::Suspend => self.suspend()?,
             }
+        }
+        if is_input {
+            self.remembering.write_now_and_then(&self.state);
         }
         Ok(None)
     }
@@ -265,6 +287,30 @@ impl Shell {
         }
         self.pacer.drawn(now_ms);
         Ok(None)
+    }
+}
+
+impl Remembering {
+    fn write_now_and_then(&mut self, state: &State) {
+        let now_ms = state.now.monotonic_ms;
+        let is_writing = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
+        if is_writing || now_ms < self.written_ms + REMEMBERED_EVERY_MS {
+            return;
+        }
+        self.written_ms = now_ms;
+        let (memory, path) = (Memory::of(state), self.path.clone());
+        // A view that is lost is no harm, and a disk that is full is told of by the engine.
+        self.writing = Some(spawn_blocking(move || drop(memory.write(&path))));
+    }
+
+    /// Writes down the last view, after whatever is still being written.
+    async fn end(&mut self, state: &State) {
+        if let Some(writing) = self.writing.take() {
+            // Only a panic ends it early; the hook has told of it.
+            drop(writing.await);
+        }
+        // As above: nothing that must not be lost.
+        drop(Memory::of(state).write(&self.path));
     }
 }
 

@@ -12,6 +12,7 @@ use super::layout::{self, Areas, Wanted};
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
+use super::{away, changes};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::{self, RepositoryId, State as Word};
@@ -60,6 +61,8 @@ pub struct State {
     pub interrupted_ms: Option<u64>,
     /// The command line of what the engine was asked for last.
     pub asked: Option<String>,
+    pub changes: changes::Model,
+    pub away: away::Model,
 }
 
 /// Where the engine runs.
@@ -111,10 +114,11 @@ pub enum Tab {
     Progress,
     History,
     Problems,
+    Changes,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 4] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems];
+    pub const ALL: [Tab; 5] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Changes];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -122,6 +126,18 @@ impl Tab {
             Tab::Progress => "Progress",
             Tab::History => "History",
             Tab::Problems => "Problems",
+            Tab::Changes => "Changes",
+        }
+    }
+
+    /// Returns the key that shows it.
+    pub fn digit(self) -> char {
+        match self {
+            Tab::Status => '1',
+            Tab::Progress => '2',
+            Tab::History => '3',
+            Tab::Problems => '4',
+            Tab::Changes => '6',
         }
     }
 }
@@ -167,6 +183,8 @@ impl State {
             messages: Vec::new(),
             interrupted_ms: None,
             asked: None,
+            changes: changes::Model::default(),
+            away: away::Model::at(now.wall),
         }
     }
 
@@ -314,6 +332,11 @@ impl State {
     /// Says something that must not be missed.
     pub fn warn(&mut self, text: impl Into<String>, hint: Option<String>) {
         self.push_notice(Notice { text: text.into(), hint, lasts: Lasts::UntilSeen });
+    }
+
+    /// Says something that waits to be seen and is no cause to worry.
+    pub fn announce(&mut self, text: impl Into<String>, hint: Option<String>) {
+        self.push_notice(Notice { text: text.into(), hint, lasts: Lasts::UntilRead });
     }
 
     fn push_notice(&mut self, notice: Notice) {

@@ -5,13 +5,13 @@
 #[cfg(test)]
 mod tests;
 
-use super::act;
 use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
 use super::keymap::{self, Key};
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
 use super::trouble;
+use super::{act, away, changes};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -22,7 +22,7 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
     state.now = now;
     state.notices.retain(|notice| match notice.lasts {
         Lasts::Until { monotonic_ms } => now.monotonic_ms < monotonic_ms,
-        Lasts::UntilSeen => true,
+        Lasts::UntilSeen | Lasts::UntilRead => true,
     });
     let effects = take(state, msg);
     for effect in &effects {
@@ -35,8 +35,8 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Key(key) => press(state, key),
-        Msg::Paste(text) => paste(state, &text),
+        Msg::Key(key) => [away::notice(state), press(state, key)].concat(),
+        Msg::Paste(text) => [away::notice(state), paste(state, &text)].concat(),
         Msg::Resize { width, height } => {
             (state.size.width, state.size.height) = (width, height);
             // Always in full: sizes that change faster than we hear of it may end at the old one, and the terminal has
@@ -234,6 +234,7 @@ pub fn read_selected(state: &State) -> Vec<Effect> {
     if let Some(Detail::Run { number, .. }) = state.detail {
         effects.push(Effect::Read(Query::Run { repository: id, number }));
     }
+    effects.extend(changes::reads(state));
     effects
 }
 
@@ -258,6 +259,12 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Rows::Changes(pages) => changes::take(state, pages),
+        Rows::Group(query, rows) => changes::take_group(state, &query, rows),
+        Rows::Away(since, found) => {
+            away::take(state, since, found);
+            Vec::new()
+        }
     }
 }
 
@@ -267,8 +274,13 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
     let entries = statuses.into_iter().map(|status| Entry { status, state: repository::State::Stale });
     state.entries = Some(entries.collect());
     state.sort_entries();
-    let kept = keep(&before, &ids(state), state.selected.as_ref());
-    act::select(state, kept)
+    let after = ids(state);
+    let kept = keep(&before, &after, state.selected.as_ref());
+    let effects = act::select(state, kept);
+    if before.len() != after.len() {
+        changes::narrow(state);
+    }
+    effects
 }
 
 fn take_repository(state: &mut State, rows: RepositoryRows) {

@@ -18,9 +18,9 @@ use ratatui::text::Line;
 use super::field::Field;
 use super::keymap::{Action, KEYMAP, contexts};
 use super::layout::{Areas, NEEDED, below_rule};
-use super::overlay::{confirm, help, messages, palette};
+use super::overlay::{away, confirm, help, messages, palette};
 use super::paint::{self, Piece, piece};
-use super::pane::{activity, detail, history, problems, progress, repositories, status};
+use super::pane::{activity, changes, detail, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::text::{columns, fit, right, wrap};
 use super::theme::Tone;
@@ -46,6 +46,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     match &state.overlay {
         Some(Overlay::Help { scroll }) => help::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
+        Some(Overlay::Away { scroll }) => away::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Palette { field, at }) => palette::draw(state, front(screen), field, *at, buffer),
         Some(Overlay::Filter { .. }) | None => {}
         Some(question) => confirm::draw(state, front(screen), question, buffer),
@@ -195,22 +196,26 @@ fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
     let has_focus = state.focus == Focus::Body;
     let troubles = state.troubles().len();
     let mut words = Vec::new();
-    for (at, tab) in Tab::ALL.into_iter().enumerate() {
+    for tab in Tab::ALL {
         let is_shown = tab == state.tab;
         let (open, close) = if is_shown { ("[", "]") } else { (" ", " ") };
         let tone = if is_shown && has_focus { Tone::Accent } else { Tone::Plain };
         let count = if tab == Tab::Problems && troubles > 0 { format!(" {troubles}") } else { String::new() };
-        words.push(piece(format!("{open}{} {}{count}{close}", at + 1, tab.title()), tone));
+        words.push(piece(format!("{open}{} {}{count}{close}", tab.digit(), tab.title()), tone));
     }
     // All tabs and a short name.
-    if area.width < 56 {
+    let taken: usize = words.iter().map(|(words, _)| columns(words)).sum();
+    if usize::from(area.width) < taken + 8 {
         words.retain(|(words, _)| words.starts_with('['));
     }
     let position = match &state.detail {
         Some(_) => position(state, area),
         None => aside(state, Place::Tab(state.tab), &position(state, area)),
     };
-    let aside = [position, state.name().unwrap_or_default().to_owned()];
+    // The timeline is that of all repositories, unless it was narrowed.
+    let is_of_all = state.tab == Tab::Changes && !state.changes.is_narrow;
+    let name = state.name().filter(|_| !is_of_all).unwrap_or_default();
+    let aside = [position, name.to_owned()];
     let aside: Vec<String> = aside.into_iter().filter(|part| !part.is_empty()).collect();
     paint::rule(buffer, &state.theme, Rect { height: 1, ..area }, has_focus, words, &aside.join(", "));
 }
@@ -221,6 +226,7 @@ fn position(state: &State, body: Rect) -> String {
     match (&state.detail, state.tab) {
         (Some(Detail::Run { number, .. }), _) => format!("run {}", amount::count(number.unsigned_abs())),
         (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
+        (None, Tab::Changes) => changes::position(state),
         _ => String::new(),
     }
 }
@@ -247,6 +253,7 @@ fn body(state: &State, area: Rect, buffer: &mut Buffer) {
     match (&state.detail, state.tab) {
         (None, Tab::History) => history::draw(state, area, buffer),
         (None, Tab::Problems) => problems::draw(state, area, buffer),
+        (None, Tab::Changes) => changes::draw(state, area, buffer),
         _ => {
             let lines = body_lines(state, usize::from(area.width));
             let most = lines.len().saturating_sub(usize::from(area.height));
@@ -261,7 +268,7 @@ fn body_lines(state: &State, room: usize) -> Vec<Line<'static>> {
         (Some(open), _) => detail::lines(state, open, room),
         (None, Tab::Status) => status::lines(state, room),
         (None, Tab::Progress) => progress::lines(state, room),
-        (None, Tab::History | Tab::Problems) => Vec::new(),
+        (None, Tab::History | Tab::Problems | Tab::Changes) => Vec::new(),
     }
 }
 
@@ -290,6 +297,11 @@ fn typing(state: &State, field: &Field, area: Rect, buffer: &mut Buffer) {
 /// Returns how far the messages can scroll.
 pub fn message_scroll_limit(state: &State) -> usize {
     messages::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
+}
+
+/// Returns how far what happened meanwhile can scroll.
+pub fn away_scroll_limit(state: &State) -> usize {
+    away::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
 }
 
 /// Returns how many rows half a page is in what has the focus.

@@ -1,7 +1,7 @@
 //! What can be done now, and why not: the conditions of the keymap's rows.
 
 use super::super::pane;
-use super::super::state::{Detail, Engine, Focus, Overlay, State, Tab};
+use super::super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 
 /// Why something cannot be done now, in words; empty: it needs none.
 pub type Can = Result<(), &'static str>;
@@ -35,6 +35,8 @@ pub fn can_open(state: &State) -> Can {
         (Focus::Body, Tab::Status, None) if state.selected.is_some() => Ok(()),
         (Focus::Body, Tab::History, None) if state.run_at.is_some() => Ok(()),
         (Focus::Body, Tab::Problems, None) if state.trouble_at.is_some() => Ok(()),
+        (Focus::Body, Tab::Changes, None) if state.changes.open.is_some() => Err(""),
+        (Focus::Body, Tab::Changes, None) if state.changes.at.is_some() => Ok(()),
         _ => Err("there is nothing to open"),
     }
 }
@@ -46,7 +48,12 @@ pub fn can_go_back(state: &State) -> Can {
 }
 
 pub fn can_filter(state: &State) -> Can {
-    if pane::has_rows(state.place()) && state.detail.is_none() { Ok(()) } else { Err("there is no table here") }
+    let is_open = state.place() == Place::Tab(Tab::Changes) && state.changes.open.is_some();
+    if pane::has_rows(state.place()) && state.detail.is_none() && !is_open {
+        Ok(())
+    } else {
+        Err("there is no table here")
+    }
 }
 
 pub fn can_sort(state: &State) -> Can {
@@ -64,4 +71,12 @@ pub fn can_copy_command(state: &State) -> Can {
 
 pub fn has_run_open(state: &State) -> Can {
     if matches!(state.detail, Some(Detail::Run { .. })) { Ok(()) } else { Err("open a run first") }
+}
+
+pub fn in_changes(state: &State) -> Can {
+    if state.place() == Place::Tab(Tab::Changes) { Ok(()) } else { Err("only in Changes") }
+}
+
+pub fn can_look_back(state: &State) -> Can {
+    if state.changes.since.is_some() { Ok(()) } else { Err("you are here for the first time") }
 }

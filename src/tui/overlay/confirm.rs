@@ -36,7 +36,11 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
     let width = WIDTH.min(usize::from(screen.width));
     let room = width.saturating_sub(4);
     let question = match overlay {
-        Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. } | Overlay::Filter { .. } => return,
+        Overlay::Help { .. }
+        | Overlay::Messages { .. }
+        | Overlay::Away { .. }
+        | Overlay::Palette { .. }
+        | Overlay::Filter { .. } => return,
         Overlay::Ask(question) => ask(state, question, room),
         Overlay::Cancel { name } => cancel(state, name),
         Overlay::Quit => quit(state),

@@ -1,6 +1,7 @@
 //! The panes: each draws itself from the state into an area, or gives the lines that it consists of.
 
 pub mod activity;
+pub mod changes;
 pub mod detail;
 pub mod history;
 pub mod problems;
@@ -12,7 +13,7 @@ use super::state::{Place, State, Tab};
 
 /// Tells whether there is a table.
 pub fn has_rows(place: Place) -> bool {
-    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems))
+    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems | Tab::Changes))
 }
 
 /// Returns the orders that a table has, in words; the first is its own.
@@ -36,6 +37,7 @@ pub fn copied(state: &State) -> Option<String> {
             let found = troubles.iter().find(|trouble| Some(trouble.key()) == state.trouble_at)?;
             Some(String::from_utf8_lossy(found.path().as_bytes()).into_owned())
         }
+        Place::Tab(Tab::Changes) => super::changes::copied(state),
         Place::Tab(_) => None,
     }
 }

@@ -164,7 +164,7 @@ fn older_and_newer_step_through_the_runs() {
 fn tabs_go_round_in_both_directions() {
     let mut state = idle(80, 24);
     press(&mut state, "h");
-    assert_eq!(state.tab, Tab::Problems);
+    assert_eq!(state.tab, Tab::Changes);
     press(&mut state, "l");
     assert_eq!((state.tab, state.focus), (Tab::Status, Focus::Body));
 }
