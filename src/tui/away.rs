@@ -6,7 +6,9 @@ use super::keymap::{Action, KEYMAP};
 use super::state::{Overlay, State, Tab};
 use crate::domain::amount::{count, plural};
 use crate::domain::moment::Timestamp;
+use crate::domain::report::Run;
 use crate::domain::repository::RepositoryId;
+use crate::domain::run::Trigger;
 use crate::index::{Away, AwayCounts};
 
 use super::text::unsigned;
@@ -20,14 +22,18 @@ const AWAY_MS: i64 = 30 * 60_000;
 pub struct Model {
     /// When the last key was pressed.
     pub seen_at: Timestamp,
+    /// When the person came.
+    pub came_at: Timestamp,
     /// What happened, and since when; `None` until it was read.
     pub found: Option<(Timestamp, Away)>,
+    /// What was said of it.
+    said: Option<String>,
 }
 
 impl Model {
     /// Returns that of someone who comes now.
     pub fn at(now: Timestamp) -> Model {
-        Model { seen_at: now, found: None }
+        Model { seen_at: now, came_at: now, found: None, said: None }
     }
 }
 
@@ -43,9 +49,16 @@ pub fn notice(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     (state.changes.since, state.changes.open) = (Some(before), None);
+    state.away = Model::at(state.now.wall);
     let mut effects = ask(state);
     effects.extend(changes::reads(state));
     effects
+}
+
+/// A run has ended. Without a daemon only the runs of the start find what happened meanwhile.
+pub fn ended(state: &State, run: &Run) -> Vec<Effect> {
+    let is_catching_up = run.started_at <= state.away.came_at || run.trigger.contains(Trigger::Startup.as_str());
+    if is_catching_up { ask(state) } else { Vec::new() }
 }
 
 /// Opens the list, and brings it up to date.
@@ -54,16 +67,12 @@ pub fn open(state: &mut State) -> Vec<Effect> {
     ask(state)
 }
 
-/// Takes what was found; the first time, and where there is something, it is said.
+/// Takes what was found, and says it where there is something; what was said already and seen is not said again.
 pub fn take(state: &mut State, since: Timestamp, found: Away) {
     if state.changes.since != Some(since) {
         return;
     }
-    let is_told = state.away.found.as_ref().is_some_and(|(told, _)| *told == since);
     state.away.found = Some((since, found));
-    if is_told {
-        return;
-    }
     let Some((total, is_more)) = total(state) else { return };
     let parts = parts(&total, is_more, state.theme.signs);
     if parts.is_empty() {
@@ -71,6 +80,13 @@ pub fn take(state: &mut State, since: Timestamp, found: Away) {
     }
     let words: Vec<&str> = parts.iter().map(|part| part.words.as_str()).collect();
     let text = format!("since {}: {}", state.zone.brief(since, state.now.wall), words.join(", "));
+    if let Some(said) = state.away.said.replace(text.clone()) {
+        let stands = state.notices.iter().any(|notice| notice.text == said);
+        if said == text || !stands {
+            return;
+        }
+        state.notices.retain(|notice| notice.text != said);
+    }
     let show = KEYMAP.iter().find(|binding| binding.action == Action::Show(Tab::Changes));
     let hint = show.map(|binding| format!("{} shows them", state.keys.of(binding)[0]));
     if total.damaged + total.failed_runs + total.held + total.problems > 0 {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::act::Way;
 use super::event::{Effect, Query};
 use super::filter::Filter;
-use super::state::{Focus, Place, State, Tab};
+use super::state::{Place, State, Tab};
 use crate::domain::moment::Timestamp;
 use crate::domain::report::StoredChange;
 use crate::domain::repository::RepositoryId;
@@ -222,8 +222,8 @@ pub fn take(state: &mut State, pages: Pages) -> Vec<Effect> {
     }
     model.read = Some(wanted);
     narrow(state);
-    // Whoever stands at the top and looks elsewhere sees what is new.
-    if was_first && state.focus == Focus::List {
+    // Whoever stands at the top stays there, and sees what is new.
+    if was_first {
         state.changes.at = state.changes.get(0).map(|group| group.key.clone());
     }
     if let Some(open) = state.changes.open.as_mut().filter(|_| is_grown) {

@@ -7,12 +7,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::pane;
 use super::state::{Focus, Place, State, Tab, View};
 use crate::domain::moment::Timestamp;
 use crate::domain::repository::RepositoryId;
 
+/// A screen that is killed forgets at most so much.
+const EVERY_MS: u64 = 60_000;
 /// No memory is larger; something else may stand there.
 const MOST_BYTES: u64 = 64 * 1024;
 
@@ -101,6 +104,46 @@ impl Memory {
             let order = pane::orders(place).iter().position(|known| known == order).unwrap_or(0);
             state.views.insert(place, View { filter: filter.clone(), order });
         }
+    }
+}
+
+/// Writes the memory at the end, and now and then while keys come; an idle screen does not wake up for it.
+#[derive(Debug)]
+pub struct Remembering {
+    path: PathBuf,
+    /// On the monotonic clock.
+    written_ms: u64,
+    /// What is being written.
+    writing: Option<JoinHandle<()>>,
+}
+
+impl Remembering {
+    /// Writes to this file from now on.
+    pub fn at(path: PathBuf) -> Remembering {
+        Remembering { path, written_ms: 0, writing: None }
+    }
+
+    /// Writes beside the loop, if that is due.
+    pub fn write_now_and_then(&mut self, state: &State) {
+        let now_ms = state.now.monotonic_ms;
+        let is_writing = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
+        if is_writing || now_ms < self.written_ms + EVERY_MS {
+            return;
+        }
+        self.written_ms = now_ms;
+        let (memory, path) = (Memory::of(state), self.path.clone());
+        // A view that is lost does no harm, and a disk that is full is told of by the engine.
+        self.writing = Some(spawn_blocking(move || drop(memory.write(&path))));
+    }
+
+    /// Writes the last view, after whatever is still being written.
+    pub async fn end(&mut self, state: &State) {
+        if let Some(writing) = self.writing.take() {
+            // Only a panic ends it early; the hook has told of it.
+            drop(writing.await);
+        }
+        // As above: nothing that must not be lost.
+        drop(Memory::of(state).write(&self.path));
     }
 }
 

@@ -4,7 +4,6 @@
 //! starve a key. All queues are bounded: news that do not fit make the subscription lag, and then comes a snapshot.
 
 use std::io;
-use std::path::PathBuf;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,14 +12,14 @@ use futures_util::StreamExt;
 use ratatui::layout::Size;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::escape::Held;
 use super::event::{Effect, Msg, Now};
 use super::keymap::Key;
 use super::pace::{Pacer, Reason};
 use super::reading::Reading;
-use super::remember::{self, Memory};
+use super::remember::{self, Memory, Remembering};
 use super::state::{Engine, State};
 use super::terminal::TermGuard;
 use super::theme::Theme;
@@ -37,8 +36,6 @@ const WAITING: usize = 64;
 const INPUT_AT_ONCE: usize = 64;
 /// How many commands wait for their answers.
 const COMMANDS: usize = 32;
-/// A screen that is killed forgets at most this.
-const REMEMBERED_EVERY_MS: u64 = 60_000;
 
 /// What the loop holds beside the state.
 struct Shell {
@@ -56,15 +53,6 @@ struct Shell {
     signals: Signals,
     forwarding: JoinHandle<()>,
     remembering: Remembering,
-}
-
-/// Writes down now and then, and only while keys come, what the next screen is to know.
-struct Remembering {
-    path: PathBuf,
-    /// On the monotonic clock.
-    written_ms: u64,
-    /// What is being written.
-    writing: Option<JoinHandle<()>>,
 }
 
 struct Signals {
@@ -131,7 +119,7 @@ impl Shell {
             news,
             signals,
             forwarding,
-            remembering: Remembering { path, written_ms: 0, writing: None },
+            remembering: Remembering::at(path),
         };
         for effect in [read_all(&shell.state), away::ask(&shell.state)].concat() {
             if let Effect::Read(query) = effect {
@@ -287,30 +275,6 @@ impl Shell {
         }
         self.pacer.drawn(now_ms);
         Ok(None)
-    }
-}
-
-impl Remembering {
-    fn write_now_and_then(&mut self, state: &State) {
-        let now_ms = state.now.monotonic_ms;
-        let is_writing = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
-        if is_writing || now_ms < self.written_ms + REMEMBERED_EVERY_MS {
-            return;
-        }
-        self.written_ms = now_ms;
-        let (memory, path) = (Memory::of(state), self.path.clone());
-        // A view that is lost is no harm, and a disk that is full is told of by the engine.
-        self.writing = Some(spawn_blocking(move || drop(memory.write(&path))));
-    }
-
-    /// Writes down the last view, after whatever is still being written.
-    async fn end(&mut self, state: &State) {
-        if let Some(writing) = self.writing.take() {
-            // Only a panic ends it early; the hook has told of it.
-            drop(writing.await);
-        }
-        // As above: nothing that must not be lost.
-        drop(Memory::of(state).write(&self.path));
     }
 }
 

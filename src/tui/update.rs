@@ -147,7 +147,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
         Event::RunFinished(run) => {
             state.queued.retain(|queued| queued.run_id != run.run_id);
             state.running.retain(|known| known.run_id != run.run_id);
-            read_all(state)
+            [read_all(state), away::ended(state, &run)].concat()
         }
         Event::RunLost { run_id, message } => {
             state.queued.retain(|queued| queued.run_id != run_id);

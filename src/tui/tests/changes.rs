@@ -10,8 +10,9 @@ use super::{check, draw, text};
 use crate::domain::change::{Change, Verdict};
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
-use crate::domain::report::StoredChange;
+use crate::domain::report::{Run, StoredChange};
 use crate::domain::repository::RepositoryId;
+use crate::engine::protocol::Event;
 use crate::index::{Away, AwayCounts, ChangeGroup, GroupKey, TimelinePage};
 
 const SINCE: Timestamp = Timestamp(NOW.0 - 2 * DAY - 3 * HOUR);
@@ -183,6 +184,26 @@ fn nothing_is_said_when_nothing_happened() {
     let mut state = idle(80, 24);
     state.changes.since = Some(SINCE);
     tell(&mut state, Msg::Rows(Rows::Away(SINCE, Away::default())));
+    assert_eq!(state.notices, []);
+}
+
+#[test]
+fn what_the_runs_of_the_start_find_is_added_until_it_was_seen() {
+    let mut state = returned(80, 24);
+    let Some(mut found) = state.entries()[0].status.last_run.clone() else { panic!("no run") };
+    found.started_at = NOW;
+    let ended = |state: &mut State, run: &Run| tell(state, Msg::Engine(Event::RunFinished(Box::new(run.clone()))));
+    let asks = Effect::Read(Query::Away(SINCE));
+    assert!(!ended(&mut state, &Run { started_at: Timestamp(NOW.0 + 1), ..found.clone() }).contains(&asks));
+    found.trigger = "startup".to_owned();
+    assert!(ended(&mut state, &found).contains(&asks));
+    let mut more = away();
+    more.repositories[0].1.changes += 1;
+    tell(&mut state, Msg::Rows(Rows::Away(SINCE, more)));
+    let texts: Vec<_> = state.notices.iter().map(|notice| notice.text.as_str()).collect();
+    assert!(matches!(texts[..], [text] if text.contains("215 changes")), "{texts:?}");
+    press(&mut state, "esc");
+    tell(&mut state, Msg::Rows(Rows::Away(SINCE, away())));
     assert_eq!(state.notices, []);
 }
 
