@@ -16,7 +16,7 @@ use crate::domain::repository::RepositoryId;
 use crate::index::{ChangeGroup, GroupKey, TimelinePage};
 
 /// So many groups are kept; what is older is for a narrower view, or for `watchkeeper changes`.
-const MOST_GROUPS: usize = 200_000;
+const MOST_GROUPS: usize = 100_000;
 /// So many single changes of one group are kept.
 const MOST_CHANGES: usize = 100_000;
 /// Further rows are asked for when fewer than this many stand below the selected one.
@@ -114,10 +114,7 @@ fn asked(state: &State) -> Asked {
 
 fn needs_older(state: &State) -> bool {
     let model = &state.changes;
-    model.read.is_some()
-        && !model.is_end
-        && model.groups.len() < MOST_GROUPS
-        && place_of_selected(state) + AHEAD >= model.len()
+    model.read.is_some() && !model.is_end && !model.is_full() && place_of_selected(state) + AHEAD >= model.len()
 }
 
 fn group_read(state: &State) -> Option<Query> {
@@ -162,6 +159,11 @@ impl Model {
         !self.is_end
     }
 
+    /// Tells whether so many are at hand that no older ones are read.
+    pub fn is_full(&self) -> bool {
+        self.groups.len() >= MOST_GROUPS
+    }
+
     /// Returns a group by what it has in common.
     pub fn find(&self, key: &GroupKey) -> Option<&ChangeGroup> {
         self.groups.iter().find(|group| group.key == *key)
@@ -170,17 +172,16 @@ impl Model {
     /// Takes a page in: groups that go on in it grow.
     fn merge(&mut self, page: TimelinePage) {
         let groups = Arc::make_mut(&mut self.groups);
+        // Few runs are on a page: most of what is at hand needs no look.
         let runs: HashSet<i64> = page.groups.iter().map(|group| group.key.run).collect();
-        let mut known: HashMap<GroupKey, usize> = HashMap::new();
-        for (at, group) in groups.iter().enumerate().filter(|(_, group)| runs.contains(&group.key.run)) {
-            known.insert(group.key.clone(), at);
-        }
-        for group in page.groups {
-            match known.get(&group.key) {
-                Some(at) => grow(&mut groups[*at], &group),
-                None => groups.push(group),
+        let mut parts: HashMap<GroupKey, ChangeGroup> =
+            page.groups.into_iter().map(|part| (part.key.clone(), part)).collect();
+        for group in groups.iter_mut().filter(|group| runs.contains(&group.key.run)) {
+            if let Some(part) = parts.remove(&group.key) {
+                grow(group, &part);
             }
         }
+        groups.extend(parts.into_values());
         groups.sort_by_key(|group| std::cmp::Reverse(group.ids.1));
         self.ids = match (self.ids, page.ids) {
             (Some((first, last)), Some((other_first, other_last))) => {
@@ -283,12 +284,12 @@ pub fn narrow(state: &mut State) {
 /// Returns what a filter looks at.
 fn text(group: &ChangeGroup, name: &str) -> String {
     let key = &group.key;
-    let (path, from) = match &group.only {
-        Some((path, from)) => (path, from),
-        None => (&key.place, &key.moved_from),
+    let (path, from, end) = match &group.only {
+        Some((path, from)) if path != &key.place => (path, from, ""),
+        _ => (&key.place, &key.moved_from, "/"),
     };
-    let from = from.as_ref().map(ToString::to_string).unwrap_or_default();
-    format!("{name} {} {from} {path}", key.verdict.as_str())
+    let from = from.as_ref().map(|from| format!("{from}{end} ")).unwrap_or_default();
+    format!("{name} {} {from}{path}{end}", key.verdict.as_str())
 }
 
 /// Returns the place of the selected group among those that are shown.

@@ -78,10 +78,14 @@ pub fn position(state: &State) -> String {
 fn draw_timeline(state: &State, area: Rect, buffer: &mut Buffer) {
     let model = &state.changes;
     if model.len() == 0 {
-        let words = match (model.is_unread(), model.has_groups()) {
-            (true, _) => "",
-            (false, false) => "  Nothing has changed yet.",
-            (false, true) => "  No change matches the filter. esc clears it.",
+        let words = match (model.is_unread(), model.has_groups(), model.has_older()) {
+            (true, ..) => "",
+            (false, false, _) => "  Nothing has changed yet.",
+            (false, true, false) => "  No change matches the filter. esc clears it.",
+            (false, true, true) if model.is_full() => {
+                "  None of the newest 100,000 rows matches. esc clears the filter."
+            }
+            (false, true, true) => "  Looking further back.",
         };
         return paint::lines(buffer, area, &[paint::line(&state.theme, [piece(words, Tone::Dim)])], 0);
     }

@@ -250,7 +250,7 @@ fn a_late_page_is_dropped() {
 #[test]
 fn a_filter_looks_at_path_repository_and_verdict() {
     let mut state = timeline(120, 40);
-    for (typed, shown) in [("damaged", 1), ("mail", 2), ("archive/2019", 1), ("!photos", 5), ("nowhere", 0)] {
+    for (typed, shown) in [("damaged", 1), ("mail", 2), ("2019/ archive/2019/", 1), ("!photos", 5), ("nowhere", 0)] {
         narrow(&mut state, Place::Tab(Tab::Changes), typed.to_owned());
         assert_eq!(state.changes.len(), shown, "{typed}");
     }
