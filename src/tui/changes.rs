@@ -32,9 +32,10 @@ pub struct Model {
     /// What the pages that are at hand were asked for; `None` until the first has come.
     read: Option<Asked>,
     /// By their last change, the newest first.
+    #[expect(clippy::rc_buffer, reason = "grows in place by pages; a slice would be copied for each")]
     groups: Arc<Vec<ChangeGroup>>,
     /// Places of those that are shown; `None`: all.
-    shown: Option<Arc<Vec<usize>>>,
+    shown: Option<Arc<[usize]>>,
     /// Ids of the first and the last change that was looked at.
     ids: Option<(i64, i64)>,
     /// Nothing is older.
@@ -73,6 +74,7 @@ pub struct Pages {
 pub struct Open {
     pub key: GroupKey,
     /// With their ids, the first found first.
+    #[expect(clippy::rc_buffer, reason = "grows in place by pages; a slice would be copied for each")]
     pub rows: Arc<Vec<(i64, StoredChange)>>,
     pub at: usize,
     is_end: bool,
@@ -269,7 +271,7 @@ pub fn narrow(state: &mut State) {
             is_wanted(group) && (typed.is_empty() || filter.matches(&text(group, &names[&group.key.repository])))
         };
         let groups = model.groups.iter().enumerate();
-        Arc::new(groups.filter(|(_, group)| matches(group, &mut filter)).map(|(at, _)| at).collect::<Vec<_>>())
+        groups.filter(|(_, group)| matches(group, &mut filter)).map(|(at, _)| at).collect::<Arc<[usize]>>()
     });
     let before = place_of_selected(state);
     state.changes.shown = shown;
