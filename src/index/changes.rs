@@ -81,7 +81,7 @@ impl Reader {
 }
 
 /// As [`change`] reads it, with the id behind.
-const SELECT: &str =
+pub(super) const SELECT: &str =
     "SELECT coalesce(u.run_id, ''), r.name, c.at_ms, c.verdict, c.path, c.old_path, c.directory_files, c.old_size_bytes,
             c.new_size_bytes, c.old_sha256, c.new_sha256, c.note, c.id
      FROM changes c JOIN repositories r ON r.id = c.repository_id LEFT JOIN runs u ON u.number = c.run";
@@ -118,7 +118,8 @@ pub(super) fn read_changes(
     Ok(())
 }
 
-fn change(row: &Row<'_>) -> rusqlite::Result<StoredChange> {
+/// Reads a row of [`SELECT`].
+pub(super) fn change(row: &Row<'_>) -> rusqlite::Result<StoredChange> {
     let verdict: String = row.get(3)?;
     Ok(StoredChange {
         run_id: row.get(0)?,

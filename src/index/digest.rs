@@ -10,6 +10,13 @@ use crate::domain::path::RelPath;
 use crate::domain::report::{ChangeSummary, DirectoryChanges};
 use crate::domain::repository::RepositoryId;
 
+/// What a row of `changes` is summed up by: its verdict, the files that it stands for, where they are, and whence they
+/// were moved. A directory without files counts as one change, or its move would be none.
+pub(super) const PLACED: &str = "verdict, max(coalesce(directory_files, 1), 1) AS files,
+     CASE WHEN directory_files IS NULL THEN directory_of(path) ELSE path END AS place,
+     CASE WHEN verdict <> 'moved' OR old_path IS NULL THEN NULL
+          WHEN directory_files IS NULL THEN directory_of(old_path) ELSE old_path END AS moved_from";
+
 /// Teaches a connection the one thing about paths that SQL cannot say: `directory_of(path)`, where a file is.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
@@ -38,14 +45,8 @@ impl Reader {
             .iter()
             .map(|verdict| format!(", sum(CASE verdict WHEN '{}' THEN files ELSE 0 END)", verdict.as_str()))
             .collect();
-        // A directory without files counts as one change, or its move would be none.
         let sql = format!(
-            "WITH placed AS (
-                 SELECT verdict, max(coalesce(directory_files, 1), 1) AS files,
-                        CASE WHEN directory_files IS NULL THEN directory_of(path) ELSE path END AS place,
-                        CASE WHEN verdict <> 'moved' OR old_path IS NULL THEN NULL
-                             WHEN directory_files IS NULL THEN directory_of(old_path) ELSE old_path END AS moved_from
-                 FROM changes WHERE repository_id = ?1 AND at_ms >= ?2),
+            "WITH placed AS (SELECT {PLACED} FROM changes WHERE repository_id = ?1 AND at_ms >= ?2),
              summed AS (SELECT place, moved_from, sum(files) AS files {by_verdict}
                         FROM placed GROUP BY place, moved_from)
              SELECT count(*) OVER (), sum(files) OVER (), * FROM summed ORDER BY files DESC, place, moved_from LIMIT ?3"

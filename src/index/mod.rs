@@ -28,6 +28,7 @@ mod settings;
 mod settle;
 mod stats;
 mod status;
+mod timeline;
 mod tuning;
 mod twins;
 mod writer;
@@ -45,6 +46,7 @@ pub use removal::Parked;
 pub use retention::Retention;
 pub use runs::{CloseRun, NewRun, RunFilter};
 pub use settle::Arrival;
+pub use timeline::{Away, AwayCounts, ChangeGroup, GroupKey, Span, TimelinePage};
 pub use writer::{Db, Writer};
 
 use std::path::PathBuf;

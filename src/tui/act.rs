@@ -8,7 +8,7 @@ use super::field::Field;
 use super::keymap::Action;
 use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{export, form, palette, pane, plan, trouble, view};
+use super::{away, changes, export, form, palette, pane, plan, trouble, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -23,6 +23,8 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Palette => state.overlay = Some(Overlay::Palette { field: Field::default(), at: 0 }),
         Action::Messages => toggle_messages(state),
         Action::Mouse => return toggle_mouse(state),
+        Action::Away => return away::open(state),
+        Action::TurnChanges => return changes::turn(state),
         Action::Back => return back(state),
         Action::Quit | Action::Interrupt => return leave(state, action),
         Action::Suspend => return vec![Effect::Suspend],
@@ -86,6 +88,10 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
     state.files = pane::files::Model::default();
     state.scroll = 0;
     state.history.marks.clear();
+    if state.changes.is_narrow {
+        state.changes.open = None;
+        changes::narrow(state);
+    }
     read_selected(state)
 }
 
@@ -148,6 +154,8 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.notices.pop();
     } else if state.detail.is_some() {
         (state.detail, state.scroll) = (None, 0);
+    } else if state.tab == Tab::Changes && state.focus == Focus::Body && state.changes.open.is_some() {
+        state.changes.open = None;
     } else if state.zoom {
         state.zoom = false;
     } else if !state.filter(state.place()).is_empty() {
@@ -195,7 +203,11 @@ fn answer(state: &mut State, action: Action) -> Vec<Effect> {
 fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     (state.tab, state.detail, state.scroll) = (tab, None, 0);
     state.focus = Focus::Body;
-    if tab == Tab::Health { pane::health::ask(state) } else { pane::files::read(state) }
+    match tab {
+        Tab::Health => pane::health::ask(state),
+        Tab::Changes => changes::reads(state),
+        _ => pane::files::read(state),
+    }
 }
 
 fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
@@ -234,10 +246,13 @@ fn keep_in_view(state: &mut State) -> Vec<Effect> {
     state.run_at = Way::Up(0).among(&runs, state.run_at.as_ref());
     let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
     state.trouble_at = Way::Up(0).among(&keys, state.trouble_at.as_ref());
+    changes::narrow(state);
     let ids: Vec<_> = state.listed().iter().map(|entry| entry.status.repository.id).collect();
     // A list that shows nothing leaves the tabs as they are.
     let next = Way::Up(0).among(&ids, state.selected.as_ref()).or(state.selected);
-    select(state, next)
+    let mut effects = select(state, next);
+    effects.extend(changes::reads(state));
+    effects
 }
 
 fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
@@ -308,6 +323,7 @@ fn open(state: &mut State) -> Vec<Effect> {
         Tab::Files => return pane::files::open(state),
         Tab::Progress | Tab::Health => {}
         Tab::History => return open_run(state),
+        Tab::Changes => return changes::open(state),
         Tab::Problems => {
             state.detail = state.trouble_at.clone().map(Detail::Trouble);
             state.scroll = 0;
@@ -346,7 +362,10 @@ fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
 
 /// Moves in whatever has the focus.
 fn travel(state: &mut State, way: Way) -> Vec<Effect> {
-    let limit = view::message_scroll_limit(state);
+    let limit = match state.overlay {
+        Some(Overlay::Away { .. }) => view::away_scroll_limit(state),
+        _ => view::message_scroll_limit(state),
+    };
     let plan_limit = view::plan_scroll_limit(state);
     if let Some(Overlay::Help { scroll }) = state.overlay {
         let positions = view::help_scroll_limit(state) + 1;
@@ -354,7 +373,7 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
         return Vec::new();
     }
     match &mut state.overlay {
-        Some(Overlay::Messages { scroll }) => {
+        Some(Overlay::Messages { scroll } | Overlay::Away { scroll }) => {
             let positions = limit + 1;
             *scroll = way.from(*scroll, positions);
             return Vec::new();
@@ -390,6 +409,7 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             pane::progress::select(state, next);
         }
         (Focus::Body, Tab::Files, None) => return pane::files::travel(state, way),
+        (Focus::Body, Tab::Changes, None) => return changes::travel(state, way),
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }
     Vec::new()

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::changes::{GroupQuery, Pages, PagesQuery};
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::report::{Damage, Held, IndexStatus, LogLine, RecentRun, Run, StoredChange, StoredProblem};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event, SchedulerStatus};
+use crate::index::Away;
 
 use super::Exit;
 use super::form::Ticket;
@@ -125,6 +127,12 @@ pub enum Query {
         repository: RepositoryId,
         path: RelPath,
     },
+    /// Parts of the timeline.
+    Changes(PagesQuery),
+    /// Changes of the group that is open.
+    Group(GroupQuery),
+    /// What happened since a moment.
+    Away(Timestamp),
 }
 
 /// What was read.
@@ -140,6 +148,9 @@ pub enum Rows {
     Run(Box<RunRows>),
     Files(Box<files::Told>),
     File(Box<files::FileRows>),
+    Changes(Pages),
+    Group(GroupQuery, Vec<(i64, StoredChange)>),
+    Away(Timestamp, Away),
 }
 
 /// What the panes show of the selected repository.

@@ -43,6 +43,10 @@ pub enum Overlay {
     Messages {
         scroll: usize,
     },
+    /// What happened while the person was away.
+    Away {
+        scroll: usize,
+    },
 }
 
 /// A question: Enter and Esc are no.
@@ -81,4 +85,6 @@ pub enum Lasts {
     Until { monotonic_ms: u64 },
     /// Until the person says that it was seen.
     UntilSeen,
+    /// Just as long, but nothing is wrong.
+    UntilRead,
 }

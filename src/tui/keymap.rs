@@ -15,7 +15,7 @@ pub use table::KEYMAP;
 
 use super::form::Which;
 use super::pane;
-use super::state::{Focus, Overlay, State, Tab};
+use super::state::{Focus, Overlay, Place, State, Tab};
 use crate::domain::run::Kind;
 
 /// What a key, or a line of the palette, can do.
@@ -25,6 +25,7 @@ pub enum Action {
     Palette,
     Messages,
     Mouse,
+    Away,
     Back,
     Quit,
     Interrupt,
@@ -76,6 +77,8 @@ pub enum Action {
     Yes,
     GoOn,
     No,
+    /// In the timeline: all repositories, or only the selected one.
+    TurnChanges,
     /// In a line of text: take it as it is.
     Enter,
 }
@@ -93,6 +96,8 @@ pub enum Context {
     History,
     /// Looks at the machine.
     Health,
+    /// In the Changes tab.
+    Changes,
     /// Moves in what has the focus, and in the help.
     Move,
     Panes,
@@ -117,6 +122,7 @@ impl Context {
             Context::Row => "The selected row",
             Context::History => "History",
             Context::Health => "Health",
+            Context::Changes => "Changes",
             Context::Move => "Moving",
             Context::Panes => "Panes",
             Context::Confirm => "A question",
@@ -229,8 +235,8 @@ impl Action {
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 9] =
-    [SCREEN, HISTORY, HEALTH, FILES, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
+const SETS: [&[Context]; 10] =
+    [SCREEN, HISTORY, HEALTH, FILES, CHANGES, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
 const HEALTH: &[Context] = &[
@@ -244,6 +250,15 @@ const HEALTH: &[Context] = &[
 ];
 const FILES: &[Context] = &[
     Context::Files,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
+const CHANGES: &[Context] = &[
+    Context::Changes,
     Context::Row,
     Context::Repository,
     Context::Move,
@@ -272,8 +287,11 @@ pub fn contexts(state: &State) -> &'static [Context] {
         None if state.focus == Focus::Body && state.tab == Tab::Health => HEALTH,
         None if state.focus == Focus::Body && state.tab == Tab::History => HISTORY,
         None if pane::files::is_in_front(state) => FILES,
+        None if state.place() == Place::Tab(Tab::Changes) => CHANGES,
         None => SCREEN,
-        Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
+        Some(Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Away { .. }) => {
+            &[Context::Move, Context::Screen, Context::Always]
+        }
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
         Some(Overlay::Form(_)) => FORM,

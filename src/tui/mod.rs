@@ -13,6 +13,8 @@
 
 mod act;
 mod attached;
+mod away;
+mod changes;
 mod click;
 mod command_line;
 mod escape;
@@ -35,6 +37,7 @@ mod pane;
 mod plan;
 mod plot;
 mod reading;
+mod remember;
 mod shell;
 mod state;
 mod table;

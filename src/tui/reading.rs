@@ -6,6 +6,8 @@ mod files;
 
 mod run;
 
+mod timeline;
+
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -157,6 +159,9 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query, turn: &Tu
         Query::Run { repository, number } => Ok(Rows::Run(Box::new(run::read(reader, *repository, *number)?))),
         Query::Files(ask) => Ok(Rows::Files(Box::new(files::read(reader, ask, turn)?))),
         Query::File { repository, path } => Ok(Rows::File(Box::new(files::read_file(reader, *repository, path)?))),
+        Query::Changes(wanted) => Ok(Rows::Changes(timeline::pages(reader, *wanted)?)),
+        Query::Group(wanted) => Ok(Rows::Group(wanted.clone(), timeline::group(reader, wanted)?)),
+        Query::Away(since) => Ok(Rows::Away(*since, reader.away(*since)?)),
     }
 }
 

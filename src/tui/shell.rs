@@ -21,12 +21,13 @@ use super::event::{Effect, Msg, Now, Pointer};
 use super::keymap::Key;
 use super::pace::{Pacer, Reason};
 use super::reading::Reading;
+use super::remember::{self, Memory, Remembering};
 use super::state::{Engine, State};
 use super::terminal::TermGuard;
 use super::theme::Theme;
 use super::update::{read_all, update};
 use super::view::view;
-use super::{Exit, Options, TuiError};
+use super::{Exit, Options, TuiError, away};
 use crate::domain::moment::Timestamp;
 use crate::engine::Handle;
 use crate::engine::protocol::{Answer, Command, Event, Refusal};
@@ -53,6 +54,7 @@ struct Shell {
     news: mpsc::Receiver<Msg>,
     signals: Signals,
     forwarding: JoinHandle<()>,
+    remembering: Remembering,
 }
 
 struct Signals {
@@ -78,6 +80,7 @@ pub async fn run(options: Options, handle: Handle) -> Result<Exit, TuiError> {
     let mut shell = Shell::start(options, handle)?;
     let ended = shell.turn().await;
     shell.forwarding.abort();
+    shell.remembering.end(&shell.state).await;
     match ended {
         Ok(Exit::HungUp) => {
             // The reader thread of a stream on a dead terminal spins; ratatui writes to it and panics.
@@ -93,6 +96,7 @@ impl Shell {
     fn start(options: Options, handle: Handle) -> Result<Shell, TuiError> {
         let (sender, news) = mpsc::channel(WAITING);
         let signals = Signals::listen().map_err(TuiError::Start)?;
+        let path = remember::path(&options.index_path);
         let reading = Reading::start(options.index_path, sender.clone()).map_err(TuiError::Start)?;
         let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
         let mut terminal = TermGuard::take(sender.clone()).map_err(TuiError::Terminal)?;
@@ -103,6 +107,7 @@ impl Shell {
         state.mouse = options.mouse;
         terminal.set_mouse(options.mouse).map_err(TuiError::Terminal)?;
         state.forms.here = options.here;
+        Memory::read(&path).restore(&mut state);
         let mut pacer = Pacer::default();
         pacer.want(Reason::Input);
         let forwarding = tokio::spawn(forward(handle.clone(), sender));
@@ -119,8 +124,9 @@ impl Shell {
             news,
             signals,
             forwarding,
+            remembering: Remembering::at(path),
         };
-        for effect in read_all(&shell.state) {
+        for effect in [read_all(&shell.state), away::ask(&shell.state)].concat() {
             if let Effect::Read(query) = effect {
                 shell.reading.ask(query);
             }
@@ -221,7 +227,8 @@ impl Shell {
 
     /// Lets the state change and does what follows.
     fn apply(&mut self, msg: Msg) -> Result<Option<Exit>, TuiError> {
-        self.pacer.want(if msg.is_input() { Reason::Input } else { Reason::Background });
+        let is_input = msg.is_input();
+        self.pacer.want(if is_input { Reason::Input } else { Reason::Background });
         for effect in update(&mut self.state, msg, now(self.started)) {
             match effect {
                 Effect::Quit(exit) => return Ok(Some(exit)),
@@ -239,6 +246,9 @@ impl Shell {
                 Effect::Redraw => self.terminal.forget_frame().map_err(TuiError::Terminal)?,
                 Effect::Suspend => self.suspend()?,
             }
+        }
+        if is_input {
+            self.remembering.write_now_and_then(&self.state);
         }
         Ok(None)
     }

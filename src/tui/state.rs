@@ -14,6 +14,7 @@ use super::pane::{self, files};
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
+use super::{away, changes};
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::report::{IndexStatus, RecentRun, Run};
@@ -72,6 +73,8 @@ pub struct State {
     pub health: pane::health::Model,
     pub history: pane::history::Model,
     pub progress: pane::progress::Model,
+    pub changes: changes::Model,
+    pub away: away::Model,
 }
 
 /// Where the engine runs.
@@ -124,11 +127,13 @@ pub enum Tab {
     History,
     Problems,
     Files,
+    Changes,
     Health,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 6] = [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Files, Tab::Health];
+    pub const ALL: [Tab; 7] =
+        [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Files, Tab::Changes, Tab::Health];
 
     /// Returns the digit that shows it.
     pub fn digit(self) -> u8 {
@@ -138,6 +143,7 @@ impl Tab {
             Tab::History => 3,
             Tab::Problems => 4,
             Tab::Files => 5,
+            Tab::Changes => 6,
             Tab::Health => 7,
         }
     }
@@ -150,6 +156,7 @@ impl Tab {
             Tab::Problems => "Problems",
             Tab::Health => "Health",
             Tab::Files => "Files",
+            Tab::Changes => "Changes",
         }
     }
 }
@@ -211,6 +218,8 @@ impl State {
             health: pane::health::Model::default(),
             history: pane::history::Model::default(),
             progress: pane::progress::Model::default(),
+            changes: changes::Model::default(),
+            away: away::Model::at(now.wall),
         }
     }
 
@@ -354,6 +363,11 @@ impl State {
     /// Says something that must not be missed.
     pub fn warn(&mut self, text: impl Into<String>, hint: Option<String>) {
         self.push_notice(Notice { text: text.into(), hint, lasts: Lasts::UntilSeen });
+    }
+
+    /// Says something that waits to be seen and is no cause to worry.
+    pub fn announce(&mut self, text: impl Into<String>, hint: Option<String>) {
+        self.push_notice(Notice { text: text.into(), hint, lasts: Lasts::UntilRead });
     }
 
     fn push_notice(&mut self, notice: Notice) {

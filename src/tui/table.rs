@@ -62,6 +62,11 @@ impl Table {
         Table { shown }
     }
 
+    /// Returns how wide a cell is, by its place in a row; `None`: it is not shown.
+    pub fn width(&self, cell: usize) -> Option<usize> {
+        self.shown.iter().find(|(at, ..)| *at == cell).map(|(_, _, width)| *width)
+    }
+
     /// Returns the line of titles.
     pub fn titles(&self, theme: &Theme) -> Line<'static> {
         let cells = self.shown.iter().map(|(_, column, width)| (column, *width, column.title.to_owned(), Tone::Dim));

@@ -1,5 +1,6 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod changes;
 mod files;
 mod forms;
 mod health;
@@ -241,6 +242,8 @@ enum Step {
         problems: i64,
     },
     Run,
+    /// Answer what the Changes tab asks for, with the timeline shifted by so much.
+    Changes(i64),
     Sync,
     Ended(bool),
     Refused,
@@ -270,6 +273,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_i64..3, 0_i64..2, 0_i64..3)
             .prop_map(|(held, damaged, problems)| Step::Repository { held, damaged, problems }),
         1 => Just(Step::Run),
+        2 => (0_i64..4).prop_map(Step::Changes),
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
@@ -304,6 +308,7 @@ fn apply(state: &mut State, step: Step) {
             let rows = run_rows(run);
             tell(state, Msg::Rows(Rows::Run(Box::new(rows))));
         }
+        Step::Changes(shift) => changes::answer_all(state, shift),
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
@@ -340,6 +345,8 @@ fn assert_valid(state: &State) {
     let listed = state.listed_runs();
     assert_eq!(state.run_at.is_some_and(|at| listed.iter().any(|run| run.number == at)), !listed.is_empty());
     assert_eq!(state.files.selected().is_some(), !state.files.rows().is_empty());
+    let place = super::changes::place_of_selected(state);
+    assert_eq!(state.changes.get(place).map(|group| &group.key), state.changes.at.as_ref());
     let keys: Vec<_> = state.listed_troubles().iter().map(super::trouble::Trouble::key).collect();
     assert_eq!(state.trouble_at.as_ref().is_some_and(|at| keys.contains(at)), !keys.is_empty());
 }

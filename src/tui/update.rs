@@ -5,8 +5,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::act;
-use super::click;
 use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
@@ -14,7 +12,7 @@ use super::form;
 use super::keymap::{self, Key};
 use super::pane::health;
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
-use super::{pane, plan, trouble};
+use super::{act, away, changes, click, pane, plan, trouble};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -25,7 +23,7 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
     state.now = now;
     state.notices.retain(|notice| match notice.lasts {
         Lasts::Until { monotonic_ms } => now.monotonic_ms < monotonic_ms,
-        Lasts::UntilSeen => true,
+        Lasts::UntilSeen | Lasts::UntilRead => true,
     });
     let effects = take(state, msg);
     for effect in &effects {
@@ -38,8 +36,8 @@ pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn take(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Key(key) => press(state, key),
-        Msg::Paste(text) => paste(state, &text),
+        Msg::Key(key) => [away::notice(state), press(state, key)].concat(),
+        Msg::Paste(text) => [away::notice(state), paste(state, &text)].concat(),
         Msg::Pointer(pointer) => click::point(state, pointer),
         Msg::Resize { width, height } => {
             (state.size.width, state.size.height) = (width, height);
@@ -168,7 +166,7 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
         Event::RunFinished(run) => {
             state.queued.retain(|queued| queued.run_id != run.run_id);
             state.running.retain(|known| known.run_id != run.run_id);
-            read_all(state)
+            [read_all(state), away::ended(state, &run)].concat()
         }
         Event::RunLost { run_id, message } => {
             state.queued.retain(|queued| queued.run_id != run_id);
@@ -269,6 +267,7 @@ pub fn read_selected(state: &State) -> Vec<Effect> {
         effects.push(Effect::Read(Query::Run { repository: id, number }));
     }
     effects.extend(pane::files::read(state));
+    effects.extend(changes::reads(state));
     effects
 }
 
@@ -307,6 +306,12 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Rows::Changes(pages) => changes::take(state, pages),
+        Rows::Group(query, rows) => changes::take_group(state, &query, rows),
+        Rows::Away(since, found) => {
+            away::take(state, since, found);
+            Vec::new()
+        }
     }
 }
 
@@ -316,7 +321,8 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
     let entries = statuses.into_iter().map(|status| Entry { status, state: repository::State::Stale });
     state.entries = Some(entries.collect());
     state.sort_entries();
-    let kept = keep(&before, &ids(state), state.selected.as_ref());
+    let after = ids(state);
+    let kept = keep(&before, &after, state.selected.as_ref());
     let arrived = state.forms.arriving.as_ref().and_then(|name| {
         let found = state.entries().iter().find(|entry| entry.status.repository.name == *name)?;
         Some(found.status.repository.id)
@@ -324,7 +330,11 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
     if arrived.is_some() {
         state.forms.arriving = None;
     }
-    act::select(state, arrived.or(kept))
+    let effects = act::select(state, arrived.or(kept));
+    if before.len() != after.len() {
+        changes::narrow(state);
+    }
+    effects
 }
 
 fn take_repository(state: &mut State, rows: RepositoryRows) {

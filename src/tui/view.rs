@@ -17,9 +17,9 @@ use ratatui::text::Line;
 
 use super::footer;
 use super::layout::{Areas, NEEDED, below_rule};
-use super::overlay::{confirm, export, form, help, messages, palette, plan};
+use super::overlay::{away, confirm, export, form, help, messages, palette, plan};
 use super::paint::{self, Piece, piece};
-use super::pane::{activity, detail, files, health, history, problems, progress, repositories, status};
+use super::pane::{activity, changes, detail, files, health, history, problems, progress, repositories, status};
 use super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::tabs;
 use super::text::{columns, fit, wrap};
@@ -47,6 +47,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         Some(Overlay::Help { scroll }) => help::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Messages { scroll }) => messages::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Export(field)) => export::draw(state, front(screen), field, buffer),
+        Some(Overlay::Away { scroll }) => away::draw(state, front(screen), *scroll, buffer),
         Some(Overlay::Palette { field, at }) => palette::draw(state, front(screen), field, *at, buffer),
         Some(Overlay::Form(filled)) => form::draw(state, front(screen), filled, buffer),
         Some(Overlay::Plan { scroll }) => plan::draw(state, front(screen), *scroll, buffer),
@@ -205,7 +206,10 @@ fn body_rule(state: &State, area: Rect, buffer: &mut Buffer) {
         Some(_) => position(state, area),
         None => aside(state, Place::Tab(state.tab), &position(state, area)),
     };
-    let aside = [position, state.name().unwrap_or_default().to_owned()];
+    // The timeline is that of all repositories, unless it was narrowed.
+    let is_of_all = state.tab == Tab::Changes && !state.changes.is_narrow;
+    let name = state.name().filter(|_| !is_of_all).unwrap_or_default();
+    let aside = [position, name.to_owned()];
     let aside: Vec<String> = aside.into_iter().filter(|part| !part.is_empty()).collect();
     paint::rule(buffer, &state.theme, Rect { height: 1, ..area }, has_focus, words, &aside.join(", "));
 }
@@ -219,6 +223,7 @@ fn position(state: &State, body: Rect) -> String {
         }
         (Some(Detail::Run { number, .. }), _) => format!("run {}", amount::count(number.unsigned_abs())),
         (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
+        (None, Tab::Changes) => changes::position(state),
         _ => String::new(),
     }
 }
@@ -246,6 +251,7 @@ fn body(state: &State, area: Rect, buffer: &mut Buffer) {
         (None, Tab::History) => history::draw(state, area, buffer),
         (None, Tab::Problems) => problems::draw(state, area, buffer),
         (None, Tab::Files) => files::draw(state, area, buffer),
+        (None, Tab::Changes) => changes::draw(state, area, buffer),
         _ => {
             let lines = body_lines(state, usize::from(area.width));
             let most = lines.len().saturating_sub(usize::from(area.height));
@@ -261,7 +267,7 @@ fn body_lines(state: &State, room: usize) -> Vec<Line<'static>> {
         (None, Tab::Status) => status::lines(state, room),
         (None, Tab::Progress) => progress::lines(state, room),
         (None, Tab::Health) => health::lines(state, room),
-        (None, Tab::History | Tab::Problems | Tab::Files) => Vec::new(),
+        (None, Tab::History | Tab::Problems | Tab::Files | Tab::Changes) => Vec::new(),
     }
 }
 
@@ -284,6 +290,11 @@ pub fn message_scroll_limit(state: &State) -> usize {
 /// Returns how far the changes of a plan can scroll.
 pub fn plan_scroll_limit(state: &State) -> usize {
     plan::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
+}
+
+/// Returns how far what happened meanwhile can scroll.
+pub fn away_scroll_limit(state: &State) -> usize {
+    away::scroll_limit(state, front(Rect { x: 0, y: 0, width: state.size.width, height: state.size.height }))
 }
 
 /// Returns how many rows half a page is in what has the focus.

@@ -1,6 +1,6 @@
 //! What can be done now, and why not: the conditions of the keymap's rows.
 
-use super::super::state::{Detail, Engine, Focus, Overlay, State, Tab};
+use super::super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::super::{act, export, pane, plan};
 
 /// Why something cannot be done now, in words; empty: it needs none.
@@ -59,6 +59,8 @@ pub fn can_open(state: &State) -> Can {
         (Focus::Body, Tab::History, None) if state.run_at.is_some() => Ok(()),
         (Focus::Body, Tab::Problems, None) if state.trouble_at.is_some() => Ok(()),
         (Focus::Body, Tab::Files, None) if state.files.selected().is_some() => Ok(()),
+        (Focus::Body, Tab::Changes, None) if state.changes.open.is_some() => Err(""),
+        (Focus::Body, Tab::Changes, None) if state.changes.at.is_some() => Ok(()),
         _ => Err("there is nothing to open"),
     }
 }
@@ -70,7 +72,12 @@ pub fn can_go_back(state: &State) -> Can {
 }
 
 pub fn can_filter(state: &State) -> Can {
-    if pane::has_rows(state.place()) && state.detail.is_none() { Ok(()) } else { Err("there is no table here") }
+    let is_open = state.place() == Place::Tab(Tab::Changes) && state.changes.open.is_some();
+    if pane::has_rows(state.place()) && state.detail.is_none() && !is_open {
+        Ok(())
+    } else {
+        Err("there is no table here")
+    }
 }
 
 pub fn can_sort(state: &State) -> Can {
@@ -146,4 +153,12 @@ pub fn can_start_schedule(state: &State) -> Can {
 pub fn can_stop_schedule(state: &State) -> Can {
     has_engine(state)?;
     if state.forms.scheduler.running { Ok(()) } else { Err("it is stopped") }
+}
+
+pub fn in_changes(state: &State) -> Can {
+    if state.place() == Place::Tab(Tab::Changes) { Ok(()) } else { Err("only in Changes") }
+}
+
+pub fn can_look_back(state: &State) -> Can {
+    if state.changes.since.is_some() { Ok(()) } else { Err("you are here for the first time") }
 }

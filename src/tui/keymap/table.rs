@@ -273,6 +273,14 @@ pub const KEYMAP: &[Binding] = &[
     ),
     row(Context::Row, "older", &[Char('<')], Action::Older, has_run_open, ("older", "the run before the open one")),
     row(Context::Row, "newer", &[Char('>')], Action::Newer, has_run_open, ("newer", "the run after the open one")),
+    row(
+        Context::Changes,
+        "turn-changes",
+        &[Char('A')],
+        Action::TurnChanges,
+        in_changes,
+        ("all or one", "the timeline of all repositories, or of the selected one"),
+    ),
     row(Context::Panes, "next-pane", &[Named(KeyCode::Tab)], Action::NextPane, always, ("pane", "the other pane")),
     row(
         Context::Panes,
@@ -307,6 +315,14 @@ pub const KEYMAP: &[Binding] = &[
         Action::Show(Tab::Problems),
         always,
         ("", "Problems: what needs a person"),
+    ),
+    row(
+        Context::Panes,
+        "show-changes",
+        &[Char('6')],
+        Action::Show(Tab::Changes),
+        always,
+        ("", "Changes: the timeline of all repositories"),
     ),
     row(
         Context::Panes,
@@ -400,6 +416,7 @@ pub const KEYMAP: &[Binding] = &[
     ),
     row(Context::Screen, "messages", &[Char('M')], Action::Messages, always, ("", "what was said in this session")),
     row(Context::Screen, "mouse", &[Char('m')], Action::Mouse, always, ("", "clicks and the wheel: on or off")),
+    row(Context::Screen, "while-away", &[], Action::Away, can_look_back, ("", "what happened while I was away")),
     row(Context::Screen, "quit", &[Char('q')], Action::Quit, always, ("quit", "leave; asks when runs would stop")),
     row(
         Context::Always,

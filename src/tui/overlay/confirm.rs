@@ -37,7 +37,7 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
     let room = width.saturating_sub(4);
     let question = match overlay {
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. } | Overlay::Export(_) => return,
-        Overlay::Filter { .. } | Overlay::Form(_) | Overlay::Plan { .. } => return,
+        Overlay::Filter { .. } | Overlay::Form(_) | Overlay::Plan { .. } | Overlay::Away { .. } => return,
         Overlay::Ask(question) => ask(state, question, room),
         Overlay::Cancel { name } => cancel(state, name),
         Overlay::Quit => quit(state),

@@ -1,5 +1,6 @@
 //! What stands in front of everything else: one at a time, in a box in the middle.
 
+pub mod away;
 pub mod confirm;
 pub mod export;
 pub mod form;

@@ -1,6 +1,7 @@
 //! The panes: each draws itself from the state into an area, or gives the lines that it consists of.
 
 pub mod activity;
+pub mod changes;
 pub mod compare;
 pub mod detail;
 pub mod files;
@@ -16,7 +17,7 @@ use super::state::{Place, State, Tab};
 
 /// Tells whether there is a table.
 pub fn has_rows(place: Place) -> bool {
-    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems | Tab::Files))
+    matches!(place, Place::List | Place::Tab(Tab::History | Tab::Problems | Tab::Files | Tab::Changes))
 }
 
 /// Returns the orders that a table has, in words; the first is its own.
@@ -41,6 +42,7 @@ pub fn copied(state: &State) -> Option<String> {
             Some(String::from_utf8_lossy(found.path().as_bytes()).into_owned())
         }
         Place::Tab(Tab::Files) => files::copied(state),
+        Place::Tab(Tab::Changes) => super::changes::copied(state),
         Place::Tab(_) => None,
     }
 }
