@@ -5,6 +5,7 @@
 
 mod abandon;
 mod apply;
+mod causes;
 mod changes;
 mod connection;
 mod coverage;
@@ -30,6 +31,7 @@ mod twins;
 mod writer;
 
 pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
+pub use causes::{Cause, CauseKey, Members, Sort};
 pub use changes::ChangeFilter;
 pub use connection::Health;
 pub use decisions::HoldResult;
