@@ -1,12 +1,14 @@
 //! What each action of the keymap does to the state. Pure, as [`super::update`] is.
 
+pub mod problems;
+
 use super::Exit;
 use super::event::{Effect, Query};
 use super::field::Field;
 use super::keymap::Action;
 use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
 use super::update::read_selected;
-use super::{palette, pane, trouble, view};
+use super::{palette, pane, view};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
@@ -47,6 +49,10 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::CopyCommand => return copy(state, state.asked.clone()),
         Action::Sync(kind) => return sync(state, kind),
         Action::Pause => return pause(state),
+        Action::LookAgain => return problems::look_again(state),
+        Action::LookAtProblems => return problems::look_at_all(state),
+        Action::Acknowledge => return problems::acknowledge(state),
+        Action::Choose => problems::choose(state),
         Action::Enter => return enter(state),
         Action::Cancel => state.overlay = state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
         Action::Yes | Action::GoOn => return answer(state, action),
@@ -61,7 +67,8 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
         return Vec::new();
     }
     state.selected = id;
-    (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
+    problems::close(state);
+    (state.rows, state.run_at, state.problems.at, state.detail) = (None, None, None, None);
     state.scroll = 0;
     read_selected(state)
 }
@@ -117,8 +124,13 @@ fn back(state: &mut State) -> Vec<Effect> {
     } else if !state.notices.is_empty() {
         // One at a time: the ones below have not been seen yet.
         state.notices.pop();
-    } else if state.detail.is_some() {
-        (state.detail, state.scroll) = (None, 0);
+    } else if let Some(detail) = state.detail.take() {
+        state.scroll = 0;
+        if let Detail::Trouble(_) = detail {
+            problems::close_path(state);
+        }
+    } else if state.focus == Focus::Body && problems::is_open(state) {
+        problems::close(state);
     } else if state.zoom {
         state.zoom = false;
     } else if !state.filter(state.place()).is_empty() {
@@ -197,8 +209,8 @@ fn sort(state: &mut State) {
 fn keep_in_view(state: &mut State) -> Vec<Effect> {
     let runs: Vec<i64> = state.listed_runs().iter().map(|run| run.number).collect();
     state.run_at = Way::Up(0).among(&runs, state.run_at.as_ref());
-    let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
-    state.trouble_at = Way::Up(0).among(&keys, state.trouble_at.as_ref());
+    let keys = pane::problems::keys(state);
+    state.problems.select(Way::Up(0).among(&keys, state.problems.selected().as_ref()));
     let ids: Vec<_> = state.listed().iter().map(|entry| entry.status.repository.id).collect();
     // A list that shows nothing leaves the tabs as they are.
     let next = Way::Up(0).among(&ids, state.selected.as_ref()).or(state.selected);
@@ -246,6 +258,7 @@ fn enter(state: &mut State) -> Vec<Effect> {
             return then;
         }
         Some(Overlay::Ask(question)) => state.overlay = Some(Overlay::Ask(question)),
+        Some(Overlay::Choose(choice)) => return problems::answer(state, choice),
         _ => {}
     }
     Vec::new()
@@ -267,10 +280,7 @@ fn open(state: &mut State) -> Vec<Effect> {
         Tab::Status => show(state, Tab::History),
         Tab::Progress => {}
         Tab::History => return open_run(state),
-        Tab::Problems => {
-            state.detail = state.trouble_at.clone().map(Detail::Trouble);
-            state.scroll = 0;
-        }
+        Tab::Problems => return problems::open(state),
     }
     Vec::new()
 }
@@ -325,8 +335,8 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             state.run_at = way.among(&numbers, state.run_at.as_ref());
         }
         (Focus::Body, Tab::Problems, None) => {
-            let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
-            state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
+            let keys = pane::problems::keys(state);
+            state.problems.select(way.among(&keys, state.problems.selected().as_ref()));
         }
         (Focus::Body, ..) => state.scroll = way.from(state.scroll, view::scroll_limit(state) + 1),
     }

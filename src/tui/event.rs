@@ -2,12 +2,14 @@
 
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
-use crate::domain::report::{Damage, Held, IndexStatus, LogLine, Run, StoredProblem};
+use crate::domain::report::{IndexStatus, LogLine, Run};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event};
 
 use super::Exit;
 use super::keymap::Key;
+use super::reading::problems;
+use crate::index::{Cause, Members};
 
 /// The time, as the shell read it once for this message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +80,9 @@ pub enum Query {
         repository: RepositoryId,
         number: i64,
     },
+    Problems(problems::Ask),
+    /// All paths of a cause that was decided on.
+    Decided(problems::Decision),
 }
 
 /// What was read.
@@ -90,6 +95,8 @@ pub enum Rows {
     },
     Repository(Box<RepositoryRows>),
     Run(Box<RunRows>),
+    Problems(Box<problems::Found>),
+    Decided(problems::Decision, Members),
 }
 
 /// What the panes show of the selected repository.
@@ -98,10 +105,8 @@ pub struct RepositoryRows {
     pub id: RepositoryId,
     /// The newest first, at most [`super::reading::RUNS`].
     pub runs: Vec<Run>,
-    /// At most [`super::reading::TROUBLES`] of each; the counts stand in the status.
-    pub damage: Vec<Damage>,
-    pub held: Vec<Held>,
-    pub problems: Vec<StoredProblem>,
+    /// What needs a person, the worst first.
+    pub causes: Vec<Cause>,
 }
 
 /// All of one run.
@@ -109,8 +114,8 @@ pub struct RepositoryRows {
 pub struct RunRows {
     pub run: Run,
     pub verdicts: Vec<(Verdict, i64)>,
-    /// The problems that this run met last, at most [`super::reading::TROUBLES`].
-    pub problems: Vec<StoredProblem>,
+    /// Of the problems that this run met and none after it.
+    pub causes: Vec<Cause>,
     /// The end of the log, at most [`super::reading::LOG_LINES`].
     pub log: Vec<LogLine>,
 }

@@ -13,7 +13,7 @@ pub use enabled::Can;
 pub use key::Key;
 pub use table::KEYMAP;
 
-use super::state::{Overlay, State, Tab};
+use super::state::{Overlay, Place, State, Tab};
 use crate::domain::run::Kind;
 
 /// What a key, or a line of the palette, can do.
@@ -49,6 +49,10 @@ pub enum Action {
     Newer,
     Sync(Kind),
     Pause,
+    LookAgain,
+    LookAtProblems,
+    Acknowledge,
+    Choose,
     Cancel,
     Yes,
     GoOn,
@@ -62,6 +66,8 @@ pub enum Action {
 pub enum Context {
     /// Acts on the selected repository.
     Repository,
+    /// Acts on the selected row of the Problems tab.
+    Problems,
     /// Acts on the selected row of a table.
     Row,
     /// Moves in what has the focus, and in the help.
@@ -80,6 +86,7 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Repository => "The selected repository",
+            Context::Problems => "The selected problem",
             Context::Row => "The selected row",
             Context::Move => "Moving",
             Context::Panes => "Panes",
@@ -173,14 +180,34 @@ impl Keys {
 impl Action {
     /// Tells whether it changes anything beside the view, or leaves the screen for good.
     pub fn writes(self) -> bool {
-        matches!(self, Action::Sync(_) | Action::Pause | Action::Cancel | Action::Yes | Action::GoOn)
+        matches!(
+            self,
+            Action::Sync(_)
+                | Action::Pause
+                | Action::LookAgain
+                | Action::LookAtProblems
+                | Action::Acknowledge
+                | Action::Choose
+                | Action::Cancel
+                | Action::Yes
+                | Action::GoOn
+        )
     }
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 4] = [SCREEN, &[Context::Move, Context::Always], CONFIRM, TEXT];
+const SETS: [&[Context]; 5] = [SCREEN, PROBLEMS, &[Context::Move, Context::Always], CONFIRM, TEXT];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
+const PROBLEMS: &[Context] = &[
+    Context::Problems,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
 
@@ -188,11 +215,12 @@ const TEXT: &[Context] = &[Context::Text, Context::Always];
 pub fn contexts(state: &State) -> &'static [Context] {
     match &state.overlay {
         None if state.entries.as_ref().is_some_and(Vec::is_empty) => &[Context::Screen, Context::Always],
+        None if state.place() == Place::Tab(Tab::Problems) => PROBLEMS,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. }) => &[Context::Move, Context::Screen, Context::Always],
         Some(Overlay::Cancel { .. } | Overlay::Quit) => CONFIRM,
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
-        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. }) => TEXT,
+        Some(Overlay::Ask(_) | Overlay::Choose(_) | Overlay::Filter { .. } | Overlay::Palette { .. }) => TEXT,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reads rows on a thread of its own, so that a slow disk never holds up the screen. Latest wins, per sort of query.
 
+pub mod problems;
+
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,14 +9,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::event::{Msg, Query, RepositoryRows, Rows, RunRows};
-use crate::domain::report::Run;
 use crate::domain::repository::RepositoryId;
 use crate::index::{IndexError, Reader, RunFilter};
 
 /// How much of a history is at hand; older runs are for `watchkeeper history`.
 pub const RUNS: usize = 500;
-/// How many problems, damaged files and held paths of one repository are at hand.
-pub const TROUBLES: usize = 1_000;
 /// How many lines of a run's log are at hand.
 pub const LOG_LINES: usize = 1_000;
 /// How many of the newest runs of all repositories are at hand.
@@ -53,10 +52,13 @@ impl Reading {
         Ok(Reading { waiting })
     }
 
-    /// Asks for rows. They replace those of a query of the same sort that has not begun.
+    /// Asks for rows. They replace those of a query of the same sort that has not begun; what a person has decided is
+    /// never replaced.
     pub fn ask(&self, query: Query) {
         let mut slots = self.waiting.lock();
-        match slots.queries.iter_mut().find(|waiting| discriminant(*waiting) == discriminant(&query)) {
+        let is_same =
+            |waiting: &Query| discriminant(waiting) == discriminant(&query) && !matches!(query, Query::Decided(_));
+        match slots.queries.iter_mut().find(|waiting| is_same(waiting)) {
             Some(waiting) => *waiting = query,
             None if query == Query::Overview => slots.queries.insert(0, query),
             None => slots.queries.push(query),
@@ -119,46 +121,32 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query) -> Result
         // No index yet: nothing is configured.
         return Ok(Rows::Overview { statuses: Vec::new(), latest: Vec::new() });
     };
-    match *query {
+    match query {
         Query::Overview => Ok(Rows::Overview {
             statuses: reader.statuses()?,
             latest: reader.runs(&RunFilter { limit: Some(LATEST), ..RunFilter::default() })?,
         }),
-        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, id)?))),
-        Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, repository, number)?))),
+        Query::Repository(id) => Ok(Rows::Repository(Box::new(read_repository(reader, *id)?))),
+        Query::Run { repository, number } => Ok(Rows::Run(Box::new(read_run(reader, *repository, *number)?))),
+        Query::Problems(ask) => Ok(Rows::Problems(Box::new(problems::read(reader, ask)?))),
+        Query::Decided(decision) => Ok(Rows::Decided(decision.clone(), problems::read_decided(reader, decision)?)),
     }
 }
 
 fn read_repository(reader: &Reader, id: RepositoryId) -> Result<RepositoryRows, IndexError> {
     let runs = RunFilter { repository: Some(id), limit: Some(RUNS as u64), ..RunFilter::default() };
-    let mut rows = RepositoryRows {
-        id,
-        runs: reader.runs(&runs)?,
-        damage: reader.damage(Some(id))?,
-        held: reader.held(Some(id))?,
-        problems: reader.problems(Some(id), false)?,
-    };
-    // What nobody has seen first, and of that the newest.
-    rows.problems.sort_by_key(|problem| (problem.acknowledged_at.is_some(), std::cmp::Reverse(problem.first_seen)));
-    rows.damage.truncate(TROUBLES);
-    rows.held.truncate(TROUBLES);
-    rows.problems.truncate(TROUBLES);
-    Ok(rows)
+    Ok(RepositoryRows { id, runs: reader.runs(&runs)?, causes: reader.causes(id)? })
 }
 
 fn read_run(reader: &Reader, repository: RepositoryId, number: i64) -> Result<RunRows, IndexError> {
     let run = reader.run(&number.to_string())?;
-    let mut problems = if run.tally.problems > 0 { reader.problems(Some(repository), true)? } else { Vec::new() };
-    problems.retain(|problem| was_met(problem.last_seen.0, &run));
-    problems.truncate(TROUBLES);
+    let causes = match run.tally.problems {
+        0 => Vec::new(),
+        _ => reader.causes_met_last_by(repository, number)?,
+    };
     let mut log = reader.run_log(number)?;
     log.drain(..log.len().saturating_sub(LOG_LINES));
-    Ok(RunRows { verdicts: reader.changes_by_verdict(number)?, problems, log, run })
-}
-
-/// Tells whether a problem that was seen last at this moment was seen last by this run: one run at a time is written.
-fn was_met(last_seen_ms: i64, run: &Run) -> bool {
-    run.started_at.0 <= last_seen_ms && run.ended_at.is_none_or(|ended| last_seen_ms <= ended.0)
+    Ok(RunRows { verdicts: reader.changes_by_verdict(number)?, causes, log, run })
 }
 
 #[cfg(test)]

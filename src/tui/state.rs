@@ -6,9 +6,10 @@ use ratatui::layout::Size;
 
 use super::event::{Now, RepositoryRows, RunRows};
 use super::filter::Filter;
-pub use super::front::{Lasts, Message, Notice, Overlay, Question};
+pub use super::front::{Choice, Lasts, Message, Notice, Overlay, Question, Typed};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
+use super::pane::problems;
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
@@ -43,7 +44,7 @@ pub struct State {
     pub rows: Option<RepositoryRows>,
     /// Number of the selected run of the history.
     pub run_at: Option<i64>,
-    pub trouble_at: Option<trouble::Key>,
+    pub problems: problems::Model,
     pub focus: Focus,
     pub tab: Tab,
     pub zoom: bool,
@@ -156,7 +157,7 @@ impl State {
             selected: None,
             rows: None,
             run_at: None,
-            trouble_at: None,
+            problems: problems::Model::default(),
             focus: Focus::default(),
             tab: Tab::default(),
             zoom: false,
@@ -226,16 +227,9 @@ impl State {
         runs
     }
 
-    /// Returns what is wrong with the selected repository, the worst first.
+    /// Returns what is wrong with the selected repository as its causes, the worst first.
     pub fn troubles(&self) -> Vec<Trouble<'_>> {
-        self.rows.as_ref().map_or_else(Vec::new, trouble::all)
-    }
-
-    /// Returns those that the filter of the problems lets through.
-    pub fn listed_troubles(&self) -> Vec<Trouble<'_>> {
-        let mut filter = Filter::new(self.filter(Place::Tab(Tab::Problems)));
-        let text = |trouble: &Trouble<'_>| format!("{} {}", trouble.what(self.theme.signs).1, trouble.path());
-        self.troubles().into_iter().filter(|trouble| filter.matches(&text(trouble))).collect()
+        self.rows.iter().flat_map(|rows| &rows.causes).map(Trouble::Cause).collect()
     }
 
     /// Returns how a run of this repository goes, if one does.

@@ -1,5 +1,7 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod problems;
+
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -9,7 +11,7 @@ use ratatui::style::{Color, Modifier};
 use super::event::{Msg, Rows};
 use super::fixture::*;
 use super::keymap::Key;
-use super::state::{Detail, State};
+use super::state::{Detail, State, Tab};
 use super::theme::{Choice, Theme};
 use super::view::view;
 use crate::domain::path::RelPath;
@@ -128,16 +130,6 @@ fn a_failed_run_in_full() {
 }
 
 #[test]
-fn problems_come_with_their_hint() {
-    check("problems", |width, height| {
-        let mut state = afternoon(width, height);
-        select(&mut state, "home");
-        press(&mut state, "4");
-        state
-    });
-}
-
-#[test]
 fn the_help_is_the_keymap() {
     check("help", |width, height| {
         let mut state = afternoon(width, height);
@@ -176,10 +168,9 @@ fn hostile_names_show_as_what_they_are() {
         statuses[0].new_problems = 2;
         let mut state = with(blank(width, height), statuses);
         let mut rows = rows(&state.entries()[0].status);
-        rows.problems[0].path =
-            RelPath::from_stored("東京/写真/\u{202e}gpj.\u{1b}]0;owned\u{7}東京東京東京東京".into());
-        rows.problems[1].path = RelPath::from_stored(b"line\nbreak/bad\xff\xfe/\xc2\x9b31m".to_vec());
-        rows.problems[0].message = "cannot read \u{1b}[2J\u{9b}1;1H: e\u{301}\u{200b}".to_owned();
+        rows.causes[0].place = RelPath::from_stored("東京/写真/\u{202e}gpj.\u{1b}]0;owned\u{7}東京東京東京東京".into());
+        rows.causes[1].place = RelPath::from_stored(b"line\nbreak/bad\xff\xfe/\xc2\x9b31m".to_vec());
+        rows.causes[0].message = "cannot read \u{1b}[2J\u{9b}1;1H: e\u{301}\u{200b}".to_owned();
         tell(&mut state, Msg::Rows(Rows::Repository(Box::new(rows))));
         press(&mut state, "4");
         state
@@ -233,6 +224,8 @@ enum Step {
         problems: i64,
     },
     Run,
+    /// The paths of the cause that is open.
+    Problems,
     Sync,
     Ended(bool),
     Refused,
@@ -249,6 +242,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_i64..3, 0_i64..2, 0_i64..3)
             .prop_map(|(held, damaged, problems)| Step::Repository { held, damaged, problems }),
         1 => Just(Step::Run),
+        2 => Just(Step::Problems),
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
@@ -277,6 +271,7 @@ fn apply(state: &mut State, step: Step) {
             let rows = run_rows(run);
             tell(state, Msg::Rows(Rows::Run(Box::new(rows))));
         }
+        Step::Problems => answer_problems(state),
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
@@ -294,8 +289,9 @@ fn assert_valid(state: &State) {
     assert!(state.run_at.is_none_or(|at| runs.iter().any(|run| run.number == at)));
     let listed = state.listed_runs();
     assert_eq!(state.run_at.is_some_and(|at| listed.iter().any(|run| run.number == at)), !listed.is_empty());
-    let keys: Vec<_> = state.listed_troubles().iter().map(super::trouble::Trouble::key).collect();
-    assert_eq!(state.trouble_at.as_ref().is_some_and(|at| keys.contains(at)), !keys.is_empty());
+    let keys = super::pane::problems::keys(state);
+    assert_eq!(state.problems.selected().is_some_and(|at| keys.contains(&at)), !keys.is_empty());
+    assert!(state.tab != Tab::Problems || state.detail.is_none() || state.problems.open.is_some());
 }
 
 proptest! {

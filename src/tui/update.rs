@@ -10,8 +10,8 @@ use super::command_line::command_line;
 use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
 use super::keymap::{self, Key};
+use super::pane::problems;
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
-use super::trouble;
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -67,6 +67,7 @@ fn field(state: &mut State) -> Option<&mut Field> {
     match &mut state.overlay {
         Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. }) => Some(field),
         Some(Overlay::Ask(question)) => question.typed.as_mut().map(|(_, field)| field),
+        Some(Overlay::Choose(choice)) => Some(&mut choice.field),
         _ => None,
     }
 }
@@ -234,6 +235,7 @@ pub fn read_selected(state: &State) -> Vec<Effect> {
     if let Some(Detail::Run { number, .. }) = state.detail {
         effects.push(Effect::Read(Query::Run { repository: id, number }));
     }
+    effects.extend(act::problems::ask(state));
     effects
 }
 
@@ -258,6 +260,11 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Rows::Problems(found) => {
+            act::problems::take(state, *found);
+            Vec::new()
+        }
+        Rows::Decided(decision, members) => act::problems::carry_out(state, &decision, &members),
     }
 }
 
@@ -267,27 +274,21 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
     let entries = statuses.into_iter().map(|status| Entry { status, state: repository::State::Stale });
     state.entries = Some(entries.collect());
     state.sort_entries();
+    act::problems::close_stale_choice(state);
     let kept = keep(&before, &ids(state), state.selected.as_ref());
     act::select(state, kept)
 }
 
 fn take_repository(state: &mut State, rows: RepositoryRows) {
     let numbers = |state: &State| state.listed_runs().iter().map(|run| run.number).collect::<Vec<_>>();
-    let keys = |state: &State| state.listed_troubles().iter().map(trouble::Trouble::key).collect::<Vec<_>>();
-    let (runs_before, troubles_before) = (numbers(state), keys(state));
+    let (runs_before, causes_before) = (numbers(state), problems::listed_causes(state));
     state.rows = Some(rows);
     state.run_at = keep(&runs_before, &numbers(state), state.run_at.as_ref());
-    state.trouble_at = keep(&troubles_before, &keys(state), state.trouble_at.as_ref());
-    if let Some(Detail::Trouble(key)) = &state.detail
-        && !keys(state).contains(key)
-    {
-        state.detail = None;
-        state.note("it has closed itself");
-    }
+    state.problems.at = keep(&causes_before, &problems::listed_causes(state), state.problems.at.as_ref());
 }
 
 /// Returns the selection among new rows: the same one, else the one at its place, else the first.
-fn keep<K: Clone + PartialEq>(before: &[K], after: &[K], selected: Option<&K>) -> Option<K> {
+pub fn keep<K: Clone + PartialEq>(before: &[K], after: &[K], selected: Option<&K>) -> Option<K> {
     if let Some(selected) = selected.filter(|selected| after.contains(selected)) {
         return Some(selected.clone());
     }

@@ -220,6 +220,10 @@ fn position(state: &State, body: Rect) -> String {
     let height = usize::from(body.height.saturating_sub(2));
     match (&state.detail, state.tab) {
         (Some(Detail::Run { number, .. }), _) => format!("run {}", amount::count(number.unsigned_abs())),
+        (None, Tab::Problems) => {
+            let (first, height, rows) = problems::window(state, body);
+            window(state, first, height, rows)
+        }
         (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
         _ => String::new(),
     }

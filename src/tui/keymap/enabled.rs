@@ -1,5 +1,6 @@
 //! What can be done now, and why not: the conditions of the keymap's rows.
 
+use super::super::act::problems;
 use super::super::pane;
 use super::super::state::{Detail, Engine, Focus, Overlay, State, Tab};
 
@@ -23,6 +24,24 @@ pub fn can_cancel(state: &State) -> Can {
     if state.name().is_some_and(|name| state.is_busy(name)) { Ok(()) } else { Err("nothing runs or waits here") }
 }
 
+pub fn can_look_at_problems(state: &State) -> Can {
+    can_send(state)?;
+    let open = state.entry().map_or(0, |entry| entry.status.open_problems);
+    if open > 0 { Ok(()) } else { Err("no problem is open here") }
+}
+
+pub fn can_look_again(state: &State) -> Can {
+    can_send(state).and_then(|()| problems::can_look_again(state))
+}
+
+pub fn can_acknowledge(state: &State) -> Can {
+    can_send(state).and_then(|()| problems::can_acknowledge(state))
+}
+
+pub fn can_choose(state: &State) -> Can {
+    can_send(state).and_then(|()| problems::can_choose(state))
+}
+
 pub fn can_go_on(state: &State) -> Can {
     if state.overlay == Some(Overlay::Quit) { Ok(()) } else { Err("only when quitting") }
 }
@@ -34,7 +53,7 @@ pub fn can_open(state: &State) -> Can {
         (Focus::List, ..) if state.selected.is_some() => Ok(()),
         (Focus::Body, Tab::Status, None) if state.selected.is_some() => Ok(()),
         (Focus::Body, Tab::History, None) if state.run_at.is_some() => Ok(()),
-        (Focus::Body, Tab::Problems, None) if state.trouble_at.is_some() => Ok(()),
+        (Focus::Body, Tab::Problems, None) if state.problems.selected().is_some() => Ok(()),
         _ => Err("there is nothing to open"),
     }
 }

@@ -11,6 +11,22 @@ use crate::tui::state::{State, Tab};
 /// The table, in the order of footer, help and palette.
 pub const KEYMAP: &[Binding] = &[
     row(
+        Context::Problems,
+        "look-again",
+        &[Char('r')],
+        Action::LookAgain,
+        can_look_again,
+        ("retry", "look at only these paths again; a damaged file is read anew"),
+    ),
+    row(
+        Context::Problems,
+        "acknowledge",
+        &[Char('i')],
+        Action::Acknowledge,
+        can_acknowledge,
+        ("known", "I know these problems: they count no more as new"),
+    ),
+    row(
         Context::Repository,
         "sync",
         &[Char('s')],
@@ -50,6 +66,22 @@ pub const KEYMAP: &[Binding] = &[
         Action::Cancel,
         can_cancel,
         ("cancel", "stop what runs; what is done stays"),
+    ),
+    row(
+        Context::Repository,
+        "choose",
+        &[Char('c')],
+        Action::Choose,
+        can_choose,
+        ("choose", "accept or keep what is held; accept the selected damage"),
+    ),
+    row(
+        Context::Repository,
+        "look-at-problems",
+        &[],
+        Action::LookAtProblems,
+        can_look_at_problems,
+        ("", "try all paths with open problems again, and only these"),
     ),
     row(Context::Confirm, "yes", &[Char('y')], Action::Yes, always, ("yes", "do it")),
     row(
