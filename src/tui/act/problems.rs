@@ -7,7 +7,7 @@ use super::super::pane::problems::{Open, keys, listed, selected};
 use super::super::reading::problems::{Ask, Decision, Found, What};
 use super::super::state::{Choice, Detail, Entry, Overlay, Place, Question, State, Tab, Typed};
 use super::super::trouble::{Key, Trouble};
-use super::super::update::keep;
+use super::super::update::{keep, read_all};
 use crate::domain::amount;
 use crate::domain::guard::Reason;
 use crate::domain::path::RelPath;
@@ -24,6 +24,8 @@ const MOST_NAMED_BYTES: usize = 256 * 1024;
 const ACKNOWLEDGED_AT_ONCE: usize = 10_000;
 /// What dismisses a hold when it is typed.
 const KEEP: &str = "keep";
+/// Said of what is not there any more when it was opened or decided on.
+const GONE: &str = "it is not open any more";
 /// How many causes a question names.
 const NAMED: usize = 3;
 
@@ -93,7 +95,7 @@ pub fn take(state: &mut State, found: Found) {
     };
     let is_empty = state.problems.open.as_ref().and_then(|open| open.members.as_ref()).is_some_and(Members::is_empty);
     if is_gone || is_empty {
-        state.note("it has closed itself");
+        state.note(GONE);
     }
     if is_gone {
         (state.detail, state.scroll) = (None, 0);
@@ -165,8 +167,8 @@ pub fn carry_out(state: &mut State, decision: &Decision, members: &Members) -> V
         Members::Problem(problems) => problems.iter().map(|problem| problem.path.clone()).collect(),
     };
     if paths.is_empty() {
-        state.note("it has closed itself");
-        return Vec::new();
+        state.note(GONE);
+        return read_all(state);
     }
     let bytes: usize = paths.iter().map(|path| path.as_bytes().len()).sum();
     let is_short = paths.len() <= MOST_NAMED && bytes <= MOST_NAMED_BYTES;
@@ -284,7 +286,7 @@ fn held_choice(state: &State) -> Option<Choice> {
         Some(why) => words.push(why.to_owned()),
         None => answers.push(Typed {
             word: files.to_string(),
-            what: "look again; from the index goes what is still gone".to_owned(),
+            what: "look again; what is still gone leaves the index".to_owned(),
             then: vec![accept(&name)],
         }),
     }
@@ -324,7 +326,9 @@ fn why_not_accepted(state: &State, entry: &Entry) -> Option<&'static str> {
 
 /// Takes the answer that was typed; anything else is none.
 pub fn answer(state: &mut State, choice: Choice) -> Vec<Effect> {
-    match choice.answers.iter().find(|answer| answer.word == choice.field.text().trim()) {
+    // The number may be typed as it is shown above.
+    let typed = choice.field.text().trim().replace(',', "");
+    match choice.answers.iter().find(|answer| answer.word == typed) {
         Some(answer) => answer.then.clone(),
         None => {
             state.overlay = Some(Overlay::Choose(choice));

@@ -128,7 +128,7 @@ fn what_is_open_and_gone_closes_itself() {
     let found = super::super::reading::problems::Found { cause, members: Members::Problem(Vec::new()), damaged: None };
     tell(&mut state, Msg::Rows(Rows::Problems(Box::new(found))));
     assert!(state.detail.is_none() && state.problems.open.is_none());
-    assert_eq!(state.notices.last().unwrap().text, "it has closed itself");
+    assert_eq!(state.notices.last().unwrap().text, "it is not open any more");
 }
 
 #[test]
@@ -155,9 +155,13 @@ fn looking_again_names_the_paths_until_there_are_too_many() {
 
 #[test]
 fn what_is_held_is_accepted_by_its_number_and_kept_by_a_word() {
-    for (typed, accepts, dismisses) in
-        [("12431", true, false), ("keep", false, true), ("1243", false, false), ("", false, false)]
-    {
+    for (typed, accepts, dismisses) in [
+        ("12431", true, false),
+        ("12,431", true, false),
+        ("keep", false, true),
+        ("1243", false, false),
+        ("", false, false),
+    ] {
         let mut state = problems("backup-b", "c")(120, 40);
         tell(&mut state, Msg::Paste(typed.to_owned()));
         let commands = commands(press(&mut state, "enter"));
