@@ -157,9 +157,12 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             read_all(state)
         }
         Event::Live(live) => {
+            // A batch of the watcher's is in the index: its run stays open, and would tell of it only at its end.
+            let was_pending = state.live_of(&live.repository).is_some_and(|known| known.pending_hints > 0);
+            let is_served = was_pending && live.pending_hints == 0;
             state.live.retain(|known| known.repository != live.repository);
             state.live.push(*live);
-            Vec::new()
+            if is_served { read_all(state) } else { Vec::new() }
         }
         Event::Changed => read_all(state),
         Event::Ended => engine_ended(state),
