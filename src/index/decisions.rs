@@ -1,6 +1,6 @@
 //! What people decide: holds dismissed, damage accepted, problems acknowledged; and what waits for a decision.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::writer::Writer;
 use super::{IndexError, Reader, Result};
@@ -143,13 +143,17 @@ impl Reader {
     /// # Errors
     /// Those of SQLite.
     pub fn held(&self, repository: Option<RepositoryId>) -> Result<Vec<Held>> {
-        let mut statement = self.connection.prepare(
+        self.held_where("?1 IS NULL OR h.repository_id = ?1 ORDER BY r.name, h.path", [repository.map(|id| id.0)])
+    }
+
+    pub(super) fn held_where(&self, filter: &str, params: impl Params) -> Result<Vec<Held>> {
+        let mut statement = self.connection.prepare(&format!(
             "SELECT r.name, h.path, h.name IS NULL, h.files, h.bytes, h.reason, h.since_ms, coalesce(u.run_id, ''),
                     h.dismissed_ms
              FROM held h JOIN repositories r ON r.id = h.repository_id LEFT JOIN runs u ON u.number = h.run
-             WHERE ?1 IS NULL OR h.repository_id = ?1 ORDER BY r.name, h.path",
-        )?;
-        let rows = statement.query_map([repository.map(|id| id.0)], |row| {
+             WHERE {filter}"
+        ))?;
+        let rows = statement.query_map(params, |row| {
             Ok(Held {
                 repository: row.get(0)?,
                 path: RelPath::from_stored(row.get(1)?),

@@ -6,6 +6,7 @@
 mod abandon;
 mod apply;
 mod browse;
+mod causes;
 mod changes;
 mod connection;
 mod coverage;
@@ -35,6 +36,7 @@ mod writer;
 
 pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
 pub use browse::{Key as RowKey, Listed, Mark, Page, Seek, Sort as RowSort};
+pub use causes::{Cause, CauseKey, Members, Sort};
 pub use changes::ChangeFilter;
 pub use connection::Health;
 pub use decisions::HoldResult;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Params, params};
 
 use super::apply::RunContext;
 use super::{Reader, Result};
@@ -109,13 +109,17 @@ impl Reader {
     /// # Errors
     /// Those of SQLite.
     pub fn problems(&self, repository: Option<RepositoryId>, closed_too: bool) -> Result<Vec<StoredProblem>> {
-        let mut statement = self.connection.prepare(
+        let filter = "(?1 IS NULL OR p.repository_id = ?1) AND (?2 OR p.closed_ms IS NULL) ORDER BY r.name, p.id";
+        self.problems_where(filter, params![repository.map(|id| id.0), closed_too])
+    }
+
+    pub(super) fn problems_where(&self, filter: &str, params: impl Params) -> Result<Vec<StoredProblem>> {
+        let mut statement = self.connection.prepare(&format!(
             "SELECT p.id, r.name, p.path, p.class, p.message, p.first_seen_ms, p.last_seen_ms, p.count,
                     p.acknowledged_ms, p.closed_ms
-             FROM problems p JOIN repositories r ON r.id = p.repository_id
-             WHERE (?1 IS NULL OR p.repository_id = ?1) AND (?2 OR p.closed_ms IS NULL) ORDER BY r.name, p.id",
-        )?;
-        let rows = statement.query_map(params![repository.map(|id| id.0), closed_too], |row| {
+             FROM problems p JOIN repositories r ON r.id = p.repository_id WHERE {filter}"
+        ))?;
+        let rows = statement.query_map(params, |row| {
             Ok(StoredProblem {
                 problem_id: row.get(0)?,
                 repository: row.get(1)?,
@@ -139,13 +143,36 @@ impl Reader {
     /// # Errors
     /// Those of SQLite.
     pub fn damage(&self, repository: Option<RepositoryId>) -> Result<Vec<Damage>> {
-        let mut statement = self.connection.prepare(
+        let filter = "?1 IS NULL OR m.repository_id = ?1 ORDER BY r.name, d.path, m.name";
+        let mut damage = self.damage_where(filter, [repository.map(|id| id.0)])?;
+        if !damage.is_empty() {
+            self.find_good_copies(&mut damage)?;
+        }
+        Ok(damage)
+    }
+
+    /// Returns the open damage of one file with its good copies, found as [`Reader::damage`] finds them.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn damage_at(&self, repository: RepositoryId, path: &RelPath) -> Result<Option<Damage>> {
+        let Some((directory, name)) = path.split() else { return Ok(None) };
+        let filter = "m.repository_id = ?1 AND d.path = ?2 AND m.name = ?3";
+        let mut damage = self.damage_where(filter, params![repository.0, directory.as_bytes(), name])?;
+        if !damage.is_empty() {
+            self.find_good_copies(&mut damage)?;
+        }
+        Ok(damage.pop())
+    }
+
+    /// Returns open damage, its good copies not yet looked for.
+    pub(super) fn damage_where(&self, filter: &str, params: impl Params) -> Result<Vec<Damage>> {
+        let mut statement = self.connection.prepare(&format!(
             "SELECT r.name, d.path, m.name, f.sha256, m.found_sha256, m.found_ms
              FROM damage m JOIN repositories r ON r.id = m.repository_id JOIN directories d ON d.id = m.directory_id
-             JOIN files f ON f.directory_id = m.directory_id AND f.name = m.name
-             WHERE ?1 IS NULL OR m.repository_id = ?1 ORDER BY r.name, d.path, m.name",
-        )?;
-        let rows = statement.query_map([repository.map(|id| id.0)], |row| {
+             JOIN files f ON f.directory_id = m.directory_id AND f.name = m.name WHERE {filter}"
+        ))?;
+        let rows = statement.query_map(params, |row| {
             let (directory, name): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
             Ok(Damage {
                 repository: row.get(0)?,
@@ -156,11 +183,7 @@ impl Reader {
                 good_copies: Vec::new(),
             })
         })?;
-        let mut damage: Vec<Damage> = rows.collect::<rusqlite::Result<_>>()?;
-        if !damage.is_empty() {
-            self.find_good_copies(&mut damage)?;
-        }
-        Ok(damage)
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn find_good_copies(&self, damage: &mut [Damage]) -> Result<()> {

@@ -1,17 +1,20 @@
 //! What each action of the keymap does to the state. Pure, as [`super::update`] is.
 
+pub mod problems;
 mod repository;
+mod table;
+
+pub use table::narrow;
 
 use super::Exit;
 use super::event::{Effect, Query};
 use super::field::Field;
 use super::keymap::Action;
-use super::state::{Detail, Engine, Focus, Overlay, Place, Question, State, Tab};
+use super::state::{Detail, Engine, Focus, Overlay, Question, State, Tab};
 use super::update::read_selected;
-use super::{away, changes, export, form, palette, pane, plan, trouble, view};
+use super::{away, changes, export, form, palette, pane, plan, view};
 use crate::domain::repository::RepositoryId;
-use crate::domain::run::{Kind, Trigger};
-use crate::engine::protocol::{Command, SyncRequest};
+use crate::engine::protocol::Command;
 
 /// A second Ctrl-C within this time means: now.
 const TWICE_MS: u64 = 2_000;
@@ -51,31 +54,41 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Compare => return pane::compare::open(state),
         Action::Fold => return fold(state),
         Action::Export => state.overlay = export::prompt(state),
-        Action::Filter => filter(state),
-        Action::Sort => sort(state),
-        Action::Copy => return copy(state, pane::copied(state)),
-        Action::CopyHash => return copy(state, pane::files::hash(state)),
+        Action::Filter => table::filter(state),
+        Action::Sort => table::sort(state),
+        Action::Copy => return table::copy(state, pane::copied(state)),
+        Action::CopyHash => return table::copy(state, pane::files::hash(state)),
         Action::ParentDirectory => return pane::files::up(state),
         Action::SyncPath => return pane::files::sync(state),
-        Action::CopyCommand => return copy(state, state.asked.clone()),
-        Action::Sync(kind) => return sync(state, kind),
-        Action::Pause => return pause(state),
+        Action::CopyCommand => return table::copy(state, state.asked.clone()),
+        Action::Sync(kind) => return repository::sync(state, kind),
+        Action::Pause => return repository::pause(state),
         Action::Fill(which) => return form::open(state, which),
         Action::NextBlank => return form::complete_or_next(state),
         Action::PreviousBlank => return form::step(state, -1),
         Action::Plan => return plan::ask(state),
         Action::ShowPlan => plan::show(state),
         Action::RunPlan => return plan::run(state),
-        Action::SyncProblems => return repository::sync_problems(state),
         Action::Remove => repository::ask_to_remove(state),
         Action::Schedule(is_on) => return repository::schedule(is_on),
+        Action::LookAgain => return problems::look_again(state),
+        Action::LookAtProblems => return problems::look_at_all(state),
+        Action::Acknowledge => return problems::acknowledge(state),
+        Action::Choose => problems::choose(state),
         Action::Enter => return enter(state),
-        Action::Cancel if has_progress(state) => state.overlay = pane::progress::cancel(state),
-        Action::Cancel => state.overlay = state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
+        Action::Cancel => ask_to_cancel(state),
         Action::Yes | Action::GoOn => return answer(state, action),
         Action::No => state.overlay = None,
     }
     Vec::new()
+}
+
+/// Asks about the selected run of the progress, or what runs in the selected repository.
+fn ask_to_cancel(state: &mut State) {
+    state.overlay = match has_progress(state) {
+        true => pane::progress::cancel(state),
+        false => state.name().map(|name| Overlay::Cancel { name: name.to_owned() }),
+    };
 }
 
 /// Selects a repository; its rows are asked for when it is another one.
@@ -84,7 +97,8 @@ pub fn select(state: &mut State, id: Option<RepositoryId>) -> Vec<Effect> {
         return Vec::new();
     }
     state.selected = id;
-    (state.rows, state.run_at, state.trouble_at, state.detail) = (None, None, None, None);
+    problems::close(state);
+    (state.rows, state.run_at, state.problems.at, state.detail) = (None, None, None, None);
     state.files = pane::files::Model::default();
     state.scroll = 0;
     state.history.marks.clear();
@@ -152,8 +166,13 @@ fn back(state: &mut State) -> Vec<Effect> {
     } else if !state.notices.is_empty() {
         // One at a time: the ones below have not been seen yet.
         state.notices.pop();
-    } else if state.detail.is_some() {
-        (state.detail, state.scroll) = (None, 0);
+    } else if let Some(detail) = state.detail.take() {
+        state.scroll = 0;
+        if let Detail::Trouble(_) = detail {
+            problems::close_path(state);
+        }
+    } else if state.focus == Focus::Body && problems::is_open(state) {
+        problems::close(state);
     } else if state.tab == Tab::Changes && state.focus == Focus::Body && state.changes.open.is_some() {
         state.changes.open = None;
     } else if state.zoom {
@@ -215,72 +234,6 @@ fn step_tab(state: &mut State, by: usize) -> Vec<Effect> {
     show(state, Tab::ALL[(at + by) % Tab::ALL.len()])
 }
 
-fn filter(state: &mut State) {
-    let place = state.place();
-    let before = state.filter(place).to_owned();
-    state.overlay = Some(Overlay::Filter { place, field: Field::with(before.clone()), before });
-}
-
-/// Takes over what was typed into a filter.
-pub fn narrow(state: &mut State, place: Place, typed: String) -> Vec<Effect> {
-    state.views.entry(place).or_default().filter = typed;
-    if place == Place::Tab(Tab::Files) {
-        return pane::files::search(state);
-    }
-    keep_in_view(state)
-}
-
-fn sort(state: &mut State) {
-    let place = state.place();
-    let orders = pane::orders(place);
-    let view = state.views.entry(place).or_default();
-    view.order = (view.order + 1) % orders.len().max(1);
-    if let Some(order) = orders.get(view.order) {
-        state.note(format!("sorted {order}"));
-    }
-}
-
-/// Selects the first row where the selected one is not shown any more.
-fn keep_in_view(state: &mut State) -> Vec<Effect> {
-    let runs: Vec<i64> = state.listed_runs().iter().map(|run| run.number).collect();
-    state.run_at = Way::Up(0).among(&runs, state.run_at.as_ref());
-    let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
-    state.trouble_at = Way::Up(0).among(&keys, state.trouble_at.as_ref());
-    changes::narrow(state);
-    let ids: Vec<_> = state.listed().iter().map(|entry| entry.status.repository.id).collect();
-    // A list that shows nothing leaves the tabs as they are.
-    let next = Way::Up(0).among(&ids, state.selected.as_ref()).or(state.selected);
-    let mut effects = select(state, next);
-    effects.extend(changes::reads(state));
-    effects
-}
-
-fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
-    /// What terminals and multiplexers take at once, in letters of the text.
-    const MOST: usize = 74_994 / 4 * 3;
-    let Some(text) = text else { return Vec::new() };
-    if text.len() > MOST {
-        state.warn(
-            format!("{} are too much for a terminal's clipboard", crate::domain::amount::bytes(text.len() as u64)),
-            None,
-        );
-        return Vec::new();
-    }
-    state.note(format!("sent to the terminal's clipboard: {text}"));
-    vec![Effect::Copy(text)]
-}
-
-fn pause(state: &mut State) -> Vec<Effect> {
-    let Some(entry) = state.entry() else { return Vec::new() };
-    let name = entry.status.repository.name.clone();
-    let names = vec![name.clone()];
-    let (command, about) = match entry.status.repository.paused_at {
-        Some(_) => (Command::Resume { names }, format!("resume {name}")),
-        None => (Command::Pause { names }, format!("pause {name}")),
-    };
-    vec![Effect::Send { command, about }]
-}
-
 /// Takes what was typed.
 fn enter(state: &mut State) -> Vec<Effect> {
     match state.overlay.take() {
@@ -301,16 +254,10 @@ fn enter(state: &mut State) -> Vec<Effect> {
             state.overlay = Some(Overlay::Form(filled));
             return form::enter(state);
         }
+        Some(Overlay::Choose(choice)) => return problems::answer(state, choice),
         _ => {}
     }
     Vec::new()
-}
-
-fn sync(state: &State, kind: Kind) -> Vec<Effect> {
-    let Some(name) = state.name() else { return Vec::new() };
-    let verb = if kind == Kind::Full { "sync" } else { kind.as_str() };
-    let request = SyncRequest::new(vec![name.to_owned()], kind, Trigger::User);
-    vec![Effect::Send { command: Command::Sync(Box::new(request)), about: format!("{verb} {name}") }]
 }
 
 fn open(state: &mut State) -> Vec<Effect> {
@@ -324,10 +271,7 @@ fn open(state: &mut State) -> Vec<Effect> {
         Tab::Progress | Tab::Health => {}
         Tab::History => return open_run(state),
         Tab::Changes => return changes::open(state),
-        Tab::Problems => {
-            state.detail = state.trouble_at.clone().map(Detail::Trouble);
-            state.scroll = 0;
-        }
+        Tab::Problems => return problems::open(state),
     }
     Vec::new()
 }
@@ -346,7 +290,7 @@ pub fn has_progress(state: &State) -> bool {
 
 fn fold(state: &mut State) -> Vec<Effect> {
     state.history.is_unfolded = !state.history.is_unfolded;
-    keep_in_view(state)
+    table::keep_in_view(state)
 }
 
 fn step_run(state: &mut State, way: Way) -> Vec<Effect> {
@@ -401,8 +345,8 @@ fn travel(state: &mut State, way: Way) -> Vec<Effect> {
             state.run_at = way.among(&numbers, state.run_at.as_ref());
         }
         (Focus::Body, Tab::Problems, None) => {
-            let keys: Vec<_> = state.listed_troubles().iter().map(trouble::Trouble::key).collect();
-            state.trouble_at = way.among(&keys, state.trouble_at.as_ref());
+            let keys = pane::problems::keys(state);
+            state.problems.select(way.among(&keys, state.problems.selected().as_ref()));
         }
         (Focus::Body, Tab::Progress, None) if pane::progress::ids(state).len() > 1 => {
             let next = way.among(&pane::progress::ids(state), pane::progress::selected(state).as_ref());

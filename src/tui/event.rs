@@ -7,7 +7,7 @@ use super::changes::{GroupQuery, Pages, PagesQuery};
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
-use crate::domain::report::{Damage, Held, IndexStatus, LogLine, RecentRun, Run, StoredChange, StoredProblem};
+use crate::domain::report::{IndexStatus, LogLine, RecentRun, Run, StoredChange};
 use crate::domain::repository::RepositoryId;
 use crate::engine::protocol::{Answer, Command, Event, SchedulerStatus};
 use crate::index::Away;
@@ -16,6 +16,8 @@ use super::Exit;
 use super::form::Ticket;
 use super::keymap::Key;
 use super::pane::files;
+use super::reading::problems;
+use crate::index::{Cause, Members};
 
 /// The time, as the shell read it once for this message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +135,9 @@ pub enum Query {
     Group(GroupQuery),
     /// What happened since a moment.
     Away(Timestamp),
+    Problems(problems::Ask),
+    /// All paths of a cause that was decided on.
+    Decided(problems::Decision),
 }
 
 /// What was read.
@@ -151,6 +156,8 @@ pub enum Rows {
     Changes(Pages),
     Group(GroupQuery, Vec<(i64, StoredChange)>),
     Away(Timestamp, Away),
+    Problems(Box<problems::Found>),
+    Decided(problems::Decision, Members),
 }
 
 /// What the panes show of the selected repository.
@@ -159,10 +166,8 @@ pub struct RepositoryRows {
     pub id: RepositoryId,
     /// The newest first, at most [`super::reading::RUNS`].
     pub runs: Vec<Run>,
-    /// At most [`super::reading::TROUBLES`] of each; the counts stand in the status.
-    pub damage: Vec<Damage>,
-    pub held: Vec<Held>,
-    pub problems: Vec<StoredProblem>,
+    /// What needs a person, the worst first.
+    pub causes: Vec<Cause>,
 }
 
 /// All of one run.
@@ -176,8 +181,8 @@ pub struct RunRows {
     pub attempts: Vec<Run>,
     /// What it goes on with, if that is kept.
     pub continues: Option<Run>,
-    /// The problems that this run met last, at most [`super::reading::TROUBLES`].
-    pub problems: Vec<StoredProblem>,
+    /// Of the problems that this run met and none after it.
+    pub causes: Vec<Cause>,
     /// The end of the log, at most [`super::reading::LOG_LINES`].
     pub log: Vec<LogLine>,
 }

@@ -155,7 +155,7 @@ fn runs(state: &State) -> Vec<Vec<Value>> {
 const PROBLEMS: &[&str] = &["problem", "path", "since", "count", "message"];
 
 fn troubles(state: &State) -> Vec<Vec<Value>> {
-    let troubles = state.listed_troubles();
+    let troubles = super::pane::problems::listed(state);
     let row = |trouble: &super::trouble::Trouble<'_>| {
         vec![
             json!(trouble.what(state.theme.signs).1),

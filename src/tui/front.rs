@@ -5,6 +5,7 @@ use super::field::Field;
 use super::form::Form;
 use super::state::Place;
 use crate::domain::moment::Timestamp;
+use crate::domain::repository::RepositoryId;
 
 /// What stands in front of everything else.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub enum Overlay {
     Quit,
     /// Asks before something that cannot be taken back, or that a person must have meant.
     Ask(Question),
+    /// Asks for one of several answers, which must be typed.
+    Choose(Choice),
     /// Narrows a table while it is typed; `before` returns when it is given up.
     Filter {
         place: Place,
@@ -60,6 +63,27 @@ pub struct Question {
     pub then: Vec<Effect>,
     /// Must be typed for a yes, and what was typed so far; without it `y` is enough.
     pub typed: Option<(String, Field)>,
+}
+
+/// A question whose answers are typed: Enter with anything else is none, and Esc leaves everything as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    pub title: String,
+    pub words: Vec<String>,
+    pub answers: Vec<Typed>,
+    pub field: Field,
+    /// The repository and what of it the question tells: it closes itself when that is no longer so.
+    pub about: (RepositoryId, i64),
+}
+
+/// An answer that is typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Typed {
+    pub word: String,
+    /// What it does, in words.
+    pub what: String,
+    /// What it does.
+    pub then: Vec<Effect>,
 }
 
 /// A notice as it is kept.

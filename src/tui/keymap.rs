@@ -67,12 +67,15 @@ pub enum Action {
     ShowPlan,
     /// Do what was planned.
     RunPlan,
-    SyncProblems,
     Remove,
     /// Start the schedule, or stop it.
     Schedule(bool),
     NextBlank,
     PreviousBlank,
+    LookAgain,
+    LookAtProblems,
+    Acknowledge,
+    Choose,
     Cancel,
     Yes,
     GoOn,
@@ -90,6 +93,8 @@ pub enum Context {
     Repository,
     /// Acts on the selected row of the index.
     Files,
+    /// Acts on the selected row of the Problems tab.
+    Problems,
     /// Acts on the selected row of a table.
     Row,
     /// Acts on the runs of the history.
@@ -119,6 +124,7 @@ impl Context {
         match self {
             Context::Repository => "The selected repository",
             Context::Files => "Files",
+            Context::Problems => "The selected problem",
             Context::Row => "The selected row",
             Context::History => "History",
             Context::Health => "Health",
@@ -227,16 +233,19 @@ impl Action {
                 | Action::GoOn
                 | Action::Fill(_)
                 | Action::RunPlan
-                | Action::SyncProblems
                 | Action::Remove
                 | Action::Schedule(_)
+                | Action::LookAgain
+                | Action::LookAtProblems
+                | Action::Acknowledge
+                | Action::Choose
         )
     }
 }
 
 /// Contexts that have the keys together, as [`contexts`] puts them.
-const SETS: [&[Context]; 10] =
-    [SCREEN, HISTORY, HEALTH, FILES, CHANGES, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
+const SETS: [&[Context]; 11] =
+    [SCREEN, PROBLEMS, HISTORY, HEALTH, FILES, CHANGES, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
 const HEALTH: &[Context] = &[
@@ -266,6 +275,15 @@ const CHANGES: &[Context] = &[
     Context::Screen,
     Context::Always,
 ];
+const PROBLEMS: &[Context] = &[
+    Context::Problems,
+    Context::Row,
+    Context::Repository,
+    Context::Move,
+    Context::Panes,
+    Context::Screen,
+    Context::Always,
+];
 const HISTORY: &[Context] = &[
     Context::History,
     Context::Row,
@@ -288,6 +306,7 @@ pub fn contexts(state: &State) -> &'static [Context] {
         None if state.focus == Focus::Body && state.tab == Tab::History => HISTORY,
         None if pane::files::is_in_front(state) => FILES,
         None if state.place() == Place::Tab(Tab::Changes) => CHANGES,
+        None if state.place() == Place::Tab(Tab::Problems) => PROBLEMS,
         None => SCREEN,
         Some(Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Away { .. }) => {
             &[Context::Move, Context::Screen, Context::Always]
@@ -296,7 +315,13 @@ pub fn contexts(state: &State) -> &'static [Context] {
         Some(Overlay::Ask(question)) if question.typed.is_none() => CONFIRM,
         Some(Overlay::Form(_)) => FORM,
         Some(Overlay::Plan { .. }) => PLAN,
-        Some(Overlay::Ask(_) | Overlay::Filter { .. } | Overlay::Palette { .. } | Overlay::Export(_)) => TEXT,
+        Some(
+            Overlay::Ask(_)
+            | Overlay::Choose(_)
+            | Overlay::Filter { .. }
+            | Overlay::Palette { .. }
+            | Overlay::Export(_),
+        ) => TEXT,
     }
 }
 

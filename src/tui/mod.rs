@@ -27,6 +27,7 @@ mod fixture;
 mod footer;
 mod form;
 mod front;
+mod input;
 mod keymap;
 mod layout;
 mod overlay;

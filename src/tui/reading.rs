@@ -8,6 +8,8 @@ mod run;
 
 mod timeline;
 
+pub mod problems;
+
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,8 +22,6 @@ use crate::index::{IndexError, Reader, RunFilter};
 
 /// How much of a history is at hand; older runs are for `watchkeeper history`.
 pub const RUNS: usize = 500;
-/// How many problems, damaged files and held paths of one repository are at hand.
-pub const TROUBLES: usize = 1_000;
 /// How many lines of a run's log are at hand.
 pub const LOG_LINES: usize = 1_000;
 /// How many runs of each repository the list draws.
@@ -63,11 +63,14 @@ impl Reading {
         Ok(reading)
     }
 
-    /// Asks for rows. They replace those of a query of the same sort that has not begun.
+    /// Asks for rows. They replace those of a query of the same sort that has not begun; what a person has decided is
+    /// never replaced.
     pub fn ask(&self, query: Query) {
         let waiting = if matches!(query, Query::Files(_)) { &self.slow } else { &self.quick };
         let mut slots = waiting.lock();
-        match slots.queries.iter_mut().find(|waiting| discriminant(*waiting) == discriminant(&query)) {
+        let is_same =
+            |waiting: &Query| discriminant(waiting) == discriminant(&query) && !matches!(query, Query::Decided(_));
+        match slots.queries.iter_mut().find(|waiting| is_same(waiting)) {
             Some(waiting) => *waiting = query,
             None if query == Query::Overview => slots.queries.insert(0, query),
             None => slots.queries.push(query),
@@ -162,24 +165,14 @@ fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query, turn: &Tu
         Query::Changes(wanted) => Ok(Rows::Changes(timeline::pages(reader, *wanted)?)),
         Query::Group(wanted) => Ok(Rows::Group(wanted.clone(), timeline::group(reader, wanted)?)),
         Query::Away(since) => Ok(Rows::Away(*since, reader.away(*since)?)),
+        Query::Problems(ask) => Ok(Rows::Problems(Box::new(problems::read(reader, ask)?))),
+        Query::Decided(decision) => Ok(Rows::Decided(decision.clone(), problems::read_decided(reader, decision)?)),
     }
 }
 
 fn read_repository(reader: &Reader, id: RepositoryId) -> Result<RepositoryRows, IndexError> {
     let runs = RunFilter { repository: Some(id), limit: Some(RUNS as u64), ..RunFilter::default() };
-    let mut rows = RepositoryRows {
-        id,
-        runs: reader.runs(&runs)?,
-        damage: reader.damage(Some(id))?,
-        held: reader.held(Some(id))?,
-        problems: reader.problems(Some(id), false)?,
-    };
-    // What nobody has seen first, and of that the newest.
-    rows.problems.sort_by_key(|problem| (problem.acknowledged_at.is_some(), std::cmp::Reverse(problem.first_seen)));
-    rows.damage.truncate(TROUBLES);
-    rows.held.truncate(TROUBLES);
-    rows.problems.truncate(TROUBLES);
-    Ok(rows)
+    Ok(RepositoryRows { id, runs: reader.runs(&runs)?, causes: reader.causes(id)? })
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ mod tests {
         let mut state = afternoon(120, 40);
         select(&mut state, "home");
         super::super::act::narrow(&mut state, Place::Tab(Tab::History), "fail".to_owned());
-        press(&mut state, "o 3 o z 6 t");
+        press(&mut state, "o 3 o z 6 A");
         Memory::of(&state).write(&path).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);

@@ -6,18 +6,17 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event as Input, EventStream, MouseButton, MouseEvent, MouseEventKind};
-use futures_util::StreamExt;
+use crossterm::event::{Event as Input, EventStream};
 use ratatui::layout::Size;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::escape::Held;
-use super::event::{Effect, Msg, Now, Pointer};
+use super::event::{Effect, Msg, Now};
+use super::input::{is_gone, message, next_input, ready_input};
 use super::keymap::Key;
 use super::pace::{Pacer, Reason};
 use super::reading::Reading;
@@ -323,43 +322,6 @@ async fn forward(handle: Handle, news: mpsc::Sender<Msg>) {
     }
 }
 
-async fn next_input(stream: &mut Option<EventStream>) -> Option<io::Result<Input>> {
-    match stream {
-        Some(stream) => stream.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Returns the next input if it is there already.
-///
-/// Not `now_or_never`: the stream keeps the first waker that it is polled with, and that one would wake nobody.
-async fn ready_input(stream: &mut EventStream) -> Option<Option<io::Result<Input>>> {
-    std::future::poll_fn(|context| match stream.poll_next_unpin(context) {
-        Poll::Ready(input) => Poll::Ready(Some(input)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
-fn message(input: &Input) -> Option<Msg> {
-    match input {
-        Input::Paste(text) => Some(Msg::Paste(text.clone())),
-        Input::Resize(width, height) => Some(Msg::Resize { width: *width, height: *height }),
-        Input::Mouse(mouse) => pointer(*mouse).map(Msg::Pointer),
-        Input::Key(_) | Input::FocusGained | Input::FocusLost => None,
-    }
-}
-
-fn pointer(mouse: MouseEvent) -> Option<Pointer> {
-    match mouse.kind {
-        MouseEventKind::Down(MouseButton::Left) => Some(Pointer::Click { x: mouse.column, y: mouse.row }),
-        MouseEventKind::ScrollUp => Some(Pointer::WheelUp),
-        MouseEventKind::ScrollDown => Some(Pointer::WheelDown),
-        _ => None,
-    }
-}
-
-/// Writes a file that is not there yet: what a person has is never written over.
 fn write_new(path: &Path, text: &str) -> Msg {
     let write = || {
         let path = std::path::absolute(path)?;
@@ -371,12 +333,6 @@ fn write_new(path: &Path, text: &str) -> Msg {
 
 fn ended_by(kind: SignalKind) -> Exit {
     Exit::Ended { signal: kind.as_raw_value() }
-}
-
-/// Tells whether an error says that the terminal is not there any more.
-fn is_gone(error: &io::Error) -> bool {
-    let errno = rustix::io::Errno::from_io_error(error);
-    matches!(errno, Some(rustix::io::Errno::IO | rustix::io::Errno::PIPE | rustix::io::Errno::NXIO))
 }
 
 fn now(started: Instant) -> Now {
@@ -417,12 +373,6 @@ mod tests {
     fn the_clock_is_drawn_when_a_minute_begins() {
         assert_eq!(until_next_minute(Timestamp(59_999)), Duration::from_millis(1));
         assert_eq!(until_next_minute(Timestamp(60_000)), Duration::from_secs(60));
-    }
-
-    #[test]
-    fn a_terminal_that_is_gone_is_told_from_one_that_fails() {
-        assert!(is_gone(&io::Error::from_raw_os_error(5)));
-        assert!(!is_gone(&io::Error::from_raw_os_error(28)));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use ratatui::layout::Size;
 use super::event::{Now, RepositoryRows, RunRows};
 use super::filter::Filter;
 use super::form;
-pub use super::front::{Lasts, Message, Notice, Overlay, Question};
+pub use super::front::{Choice, Lasts, Message, Notice, Overlay, Question, Typed};
 use super::keymap::Keys;
 use super::layout::{self, Areas, Wanted};
-use super::pane::{self, files};
+use super::pane::{self, files, problems};
+pub use super::tabs::Tab;
 use super::text::Zone;
 use super::theme::Theme;
 use super::trouble::{self, Trouble};
@@ -51,7 +52,7 @@ pub struct State {
     pub rows: Option<RepositoryRows>,
     /// Number of the selected run of the history.
     pub run_at: Option<i64>,
-    pub trouble_at: Option<trouble::Key>,
+    pub problems: problems::Model,
     pub files: files::Model,
     pub focus: Focus,
     pub tab: Tab,
@@ -118,49 +119,6 @@ pub struct View {
     pub order: usize,
 }
 
-/// What the body shows of the selected repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tab {
-    #[default]
-    Status,
-    Progress,
-    History,
-    Problems,
-    Files,
-    Changes,
-    Health,
-}
-
-impl Tab {
-    pub const ALL: [Tab; 7] =
-        [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Files, Tab::Changes, Tab::Health];
-
-    /// Returns the digit that shows it.
-    pub fn digit(self) -> u8 {
-        match self {
-            Tab::Status => 1,
-            Tab::Progress => 2,
-            Tab::History => 3,
-            Tab::Problems => 4,
-            Tab::Files => 5,
-            Tab::Changes => 6,
-            Tab::Health => 7,
-        }
-    }
-
-    pub fn title(self) -> &'static str {
-        match self {
-            Tab::Status => "Status",
-            Tab::Progress => "Progress",
-            Tab::History => "History",
-            Tab::Problems => "Problems",
-            Tab::Health => "Health",
-            Tab::Files => "Files",
-            Tab::Changes => "Changes",
-        }
-    }
-}
-
 /// One thing, in full.
 #[derive(Clone, Debug)]
 pub enum Detail {
@@ -202,7 +160,7 @@ impl State {
             selected: None,
             rows: None,
             run_at: None,
-            trouble_at: None,
+            problems: problems::Model::default(),
             files: files::Model::default(),
             focus: Focus::default(),
             tab: Tab::default(),
@@ -275,16 +233,9 @@ impl State {
         pane::history::rows(self).into_iter().map(|row| row.run).collect()
     }
 
-    /// Returns what is wrong with the selected repository, the worst first.
+    /// Returns what is wrong with the selected repository as its causes, the worst first.
     pub fn troubles(&self) -> Vec<Trouble<'_>> {
-        self.rows.as_ref().map_or_else(Vec::new, trouble::all)
-    }
-
-    /// Returns those that the filter of the problems lets through.
-    pub fn listed_troubles(&self) -> Vec<Trouble<'_>> {
-        let mut filter = Filter::new(self.filter(Place::Tab(Tab::Problems)));
-        let text = |trouble: &Trouble<'_>| format!("{} {}", trouble.what(self.theme.signs).1, trouble.path());
-        self.troubles().into_iter().filter(|trouble| filter.matches(&text(trouble))).collect()
+        self.rows.iter().flat_map(|rows| &rows.causes).map(Trouble::Cause).collect()
     }
 
     /// Returns how a run of this repository goes, if one does.

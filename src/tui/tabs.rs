@@ -1,7 +1,50 @@
-//! The titles of the tabs, in the rule above the body: all in full, or where that is too long only the shown one.
+//! The tabs of the body, and their titles in the rule above it: all in full, or where that is too long only the shown one.
 
-use super::state::{State, Tab};
+use super::state::State;
 use super::text::columns;
+
+/// What the body shows of the selected repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tab {
+    #[default]
+    Status,
+    Progress,
+    History,
+    Problems,
+    Files,
+    Changes,
+    Health,
+}
+
+impl Tab {
+    pub const ALL: [Tab; 7] =
+        [Tab::Status, Tab::Progress, Tab::History, Tab::Problems, Tab::Files, Tab::Changes, Tab::Health];
+
+    /// Returns the digit that shows it.
+    pub fn digit(self) -> u8 {
+        match self {
+            Tab::Status => 1,
+            Tab::Progress => 2,
+            Tab::History => 3,
+            Tab::Problems => 4,
+            Tab::Files => 5,
+            Tab::Changes => 6,
+            Tab::Health => 7,
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Tab::Status => "Status",
+            Tab::Progress => "Progress",
+            Tab::History => "History",
+            Tab::Problems => "Problems",
+            Tab::Health => "Health",
+            Tab::Files => "Files",
+            Tab::Changes => "Changes",
+        }
+    }
+}
 
 /// Returns each tab with its title, blanks included, as they stand one behind the other.
 pub fn titles(state: &State, room: usize) -> Vec<(Tab, String)> {

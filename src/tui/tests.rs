@@ -5,6 +5,7 @@ mod files;
 mod forms;
 mod health;
 mod history;
+mod problems;
 mod progress;
 mod status;
 
@@ -17,7 +18,7 @@ use ratatui::style::{Color, Modifier};
 use super::event::{Msg, Pointer, Rows};
 use super::fixture::*;
 use super::keymap::Key;
-use super::state::{Detail, State};
+use super::state::{Detail, State, Tab};
 use super::theme::{Choice, Theme};
 use super::view::view;
 use crate::domain::path::RelPath;
@@ -136,16 +137,6 @@ fn a_failed_run_in_full() {
 }
 
 #[test]
-fn problems_come_with_their_hint() {
-    check("problems", |width, height| {
-        let mut state = afternoon(width, height);
-        select(&mut state, "home");
-        press(&mut state, "4");
-        state
-    });
-}
-
-#[test]
 fn the_help_is_the_keymap() {
     check("help", |width, height| {
         let mut state = afternoon(width, height);
@@ -184,10 +175,9 @@ fn hostile_names_show_as_what_they_are() {
         statuses[0].new_problems = 2;
         let mut state = with(blank(width, height), statuses);
         let mut rows = rows(&state.entries()[0].status);
-        rows.problems[0].path =
-            RelPath::from_stored("東京/写真/\u{202e}gpj.\u{1b}]0;owned\u{7}東京東京東京東京".into());
-        rows.problems[1].path = RelPath::from_stored(b"line\nbreak/bad\xff\xfe/\xc2\x9b31m".to_vec());
-        rows.problems[0].message = "cannot read \u{1b}[2J\u{9b}1;1H: e\u{301}\u{200b}".to_owned();
+        rows.causes[0].place = RelPath::from_stored("東京/写真/\u{202e}gpj.\u{1b}]0;owned\u{7}東京東京東京東京".into());
+        rows.causes[1].place = RelPath::from_stored(b"line\nbreak/bad\xff\xfe/\xc2\x9b31m".to_vec());
+        rows.causes[0].message = "cannot read \u{1b}[2J\u{9b}1;1H: e\u{301}\u{200b}".to_owned();
         tell(&mut state, Msg::Rows(Rows::Repository(Box::new(rows))));
         press(&mut state, "4");
         state
@@ -244,6 +234,8 @@ enum Step {
     Run,
     /// Answer what the Changes tab asks for, with the timeline shifted by so much.
     Changes(i64),
+    /// The paths of the cause that is open.
+    Problems,
     Sync,
     Ended(bool),
     Refused,
@@ -274,6 +266,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(held, damaged, problems)| Step::Repository { held, damaged, problems }),
         1 => Just(Step::Run),
         2 => (0_i64..4).prop_map(Step::Changes),
+        2 => Just(Step::Problems),
         1 => Just(Step::Sync),
         1 => any::<bool>().prop_map(Step::Ended),
         1 => Just(Step::Refused),
@@ -309,6 +302,7 @@ fn apply(state: &mut State, step: Step) {
             tell(state, Msg::Rows(Rows::Run(Box::new(rows))));
         }
         Step::Changes(shift) => changes::answer_all(state, shift),
+        Step::Problems => answer_problems(state),
         Step::Sync => sync(state),
         Step::Ended(false) => drop(tell(state, Msg::Engine(Event::Progress(progress("r1"))))),
         Step::Ended(true) => drop(tell(state, Msg::Engine(Event::Ended))),
@@ -347,8 +341,9 @@ fn assert_valid(state: &State) {
     assert_eq!(state.files.selected().is_some(), !state.files.rows().is_empty());
     let place = super::changes::place_of_selected(state);
     assert_eq!(state.changes.get(place).map(|group| &group.key), state.changes.at.as_ref());
-    let keys: Vec<_> = state.listed_troubles().iter().map(super::trouble::Trouble::key).collect();
-    assert_eq!(state.trouble_at.as_ref().is_some_and(|at| keys.contains(at)), !keys.is_empty());
+    let keys = super::pane::problems::keys(state);
+    assert_eq!(state.problems.selected().is_some_and(|at| keys.contains(&at)), !keys.is_empty());
+    assert!(state.tab != Tab::Problems || state.detail.is_none() || state.problems.open.is_some());
 }
 
 proptest! {

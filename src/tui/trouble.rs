@@ -1,64 +1,97 @@
-//! What needs a person in one repository, as one list: damaged files, held removals, open problems.
+//! What needs a person in one repository, as rows of one table: causes, and the paths that one consists of.
 
-use super::event::RepositoryRows;
 use super::theme::{Signs, Tone};
 use crate::domain::amount;
+use crate::domain::guard::Reason;
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::problem::Class;
 use crate::domain::report::{Damage, Held, StoredProblem};
+use crate::index::{Cause, CauseKey, Sort};
 
-/// One line of the list.
+/// One row.
 #[derive(Clone, Copy, Debug)]
 pub enum Trouble<'a> {
+    Cause(&'a Cause),
     Damaged(&'a Damage),
     Held(&'a Held),
     Problem(&'a StoredProblem),
 }
 
-/// What a trouble is known by when the list is read again.
+/// What a row is known by when the rows are read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
-    Damaged(RelPath),
-    Held(RelPath),
-    Problem(i64),
-}
-
-/// Returns all of them, the worst first.
-pub fn all(rows: &RepositoryRows) -> Vec<Trouble<'_>> {
-    let damage = rows.damage.iter().map(Trouble::Damaged);
-    let held = rows.held.iter().map(Trouble::Held);
-    damage.chain(held).chain(rows.problems.iter().map(Trouble::Problem)).collect()
+    Cause(CauseKey),
+    Path(RelPath),
 }
 
 impl Trouble<'_> {
     pub fn key(&self) -> Key {
         match self {
-            Trouble::Damaged(damage) => Key::Damaged(damage.path.clone()),
-            Trouble::Held(held) => Key::Held(held.path.clone()),
-            Trouble::Problem(problem) => Key::Problem(problem.problem_id),
+            Trouble::Cause(cause) => Key::Cause(cause.key.clone()),
+            _ => Key::Path(self.path().clone()),
+        }
+    }
+
+    pub fn sort(&self) -> Sort {
+        match self {
+            Trouble::Cause(cause) => cause.key.sort,
+            Trouble::Damaged(_) => Sort::Damage,
+            Trouble::Held(_) => Sort::Held,
+            Trouble::Problem(_) => Sort::Problem,
         }
     }
 
     /// Returns its sign, what it is, and the tone of both.
     pub fn what(&self, signs: &Signs) -> (&'static str, String, Tone) {
+        let (sign, words, tone) = match self.sort() {
+            Sort::Damage => (signs.damaged, "damaged".to_owned(), Tone::Bad),
+            Sort::Held => ("#", "held".to_owned(), Tone::Warn),
+            Sort::Problem => ("!", self.class().replace('_', " "), Tone::Warn),
+        };
+        if self.is_settled() { ("-", words, Tone::Dim) } else { (sign, words, tone) }
+    }
+
+    /// Returns the class of a problem, the reason of a held removal, not yet made safe to print.
+    fn class(&self) -> &str {
         match self {
-            Trouble::Damaged(_) => (signs.damaged, "damaged".to_owned(), Tone::Bad),
-            Trouble::Held(held) if held.dismissed_at.is_some() => ("-", "held, kept".to_owned(), Tone::Dim),
-            Trouble::Held(_) => ("#", "held".to_owned(), Tone::Warn),
-            Trouble::Problem(problem) => {
-                let words = problem.class.replace('_', " ");
-                match problem.acknowledged_at {
-                    Some(_) => ("-", words, Tone::Dim),
-                    None => ("!", words, Tone::Warn),
-                }
-            }
+            Trouble::Cause(cause) => &cause.key.class,
+            Trouble::Damaged(_) => "",
+            Trouble::Held(held) => held.reason.map_or("", Reason::as_str),
+            Trouble::Problem(problem) => &problem.class,
         }
     }
 
-    /// Returns the path, not yet made safe to print.
+    /// Tells whether a person has decided on all of it.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Trouble::Cause(cause) => cause.new_paths == 0,
+            Trouble::Damaged(_) => false,
+            Trouble::Held(held) => held.dismissed_at.is_some(),
+            Trouble::Problem(problem) => problem.acknowledged_at.is_some(),
+        }
+    }
+
+    /// Returns what has been decided on it, in one or two words.
+    pub fn decided(&self) -> String {
+        let new = match self {
+            Trouble::Cause(cause) if cause.new_paths < cause.paths => cause.new_paths,
+            _ => 0,
+        };
+        match (self.sort(), self.is_settled()) {
+            (Sort::Damage, _) => "open".to_owned(),
+            (Sort::Held, true) => "kept".to_owned(),
+            (Sort::Held, false) => "choose".to_owned(),
+            (Sort::Problem, true) => "known".to_owned(),
+            (Sort::Problem, false) if new > 0 => format!("{} new", super::text::short_count(new.unsigned_abs())),
+            (Sort::Problem, false) => "new".to_owned(),
+        }
+    }
+
+    /// Returns the path, or the directory of all of its paths, not yet made safe to print.
     pub fn path(&self) -> &RelPath {
         match self {
+            Trouble::Cause(cause) => &cause.place,
             Trouble::Damaged(damage) => &damage.path,
             Trouble::Held(held) => &held.path,
             Trouble::Problem(problem) => &problem.path,
@@ -67,50 +100,66 @@ impl Trouble<'_> {
 
     pub fn since(&self) -> Timestamp {
         match self {
+            Trouble::Cause(cause) => cause.first_seen,
             Trouble::Damaged(damage) => damage.found_at,
             Trouble::Held(held) => held.since,
             Trouble::Problem(problem) => problem.first_seen,
         }
     }
 
-    /// Returns how many files or times it stands for.
+    pub fn last_seen(&self) -> Timestamp {
+        match self {
+            Trouble::Cause(cause) => cause.last_seen,
+            Trouble::Problem(problem) => problem.last_seen,
+            Trouble::Damaged(_) | Trouble::Held(_) => self.since(),
+        }
+    }
+
+    /// Returns how many paths it stands for.
+    pub fn paths(&self) -> u64 {
+        match self {
+            Trouble::Cause(cause) => cause.paths.unsigned_abs(),
+            _ => 1,
+        }
+    }
+
+    /// Returns how many paths it stands for, or files where these are known: a held directory is one path.
     pub fn count(&self) -> u64 {
-        let count = match self {
-            Trouble::Damaged(_) => 1,
-            Trouble::Held(held) => held.files.max(1),
-            Trouble::Problem(problem) => problem.count,
-        };
-        u64::try_from(count).unwrap_or(0)
+        match self {
+            Trouble::Cause(cause) => cause.files.max(cause.paths).unsigned_abs(),
+            Trouble::Held(held) => held.files.max(1).unsigned_abs(),
+            Trouble::Damaged(_) | Trouble::Problem(_) => 1,
+        }
     }
 
     /// Returns what happened, as a sentence, not yet made safe to print.
     pub fn message(&self) -> String {
-        match self {
-            Trouble::Damaged(_) => "its content changed while its size and times did not".to_owned(),
-            Trouble::Held(held) => {
+        let bytes = match self {
+            Trouble::Cause(cause) => cause.bytes,
+            Trouble::Held(held) => held.bytes,
+            Trouble::Damaged(_) | Trouble::Problem(_) => 0,
+        };
+        match (self.sort(), self) {
+            (Sort::Damage, _) => "content changed while size and times did not".to_owned(),
+            (Sort::Held, _) => {
                 let files = amount::plural(self.count(), "file", "files");
-                let bytes = amount::bytes(u64::try_from(held.bytes).unwrap_or(0));
-                let why = held.reason.map_or("they are gone", |reason| reason.sentence());
-                format!("{files}, {bytes}, would leave the index: {why}")
+                let why = Reason::parse(self.class()).map_or("they are gone", Reason::sentence);
+                format!("{files}, {}, would leave the index: {why}", amount::bytes(bytes.unsigned_abs()))
             }
-            Trouble::Problem(problem) => problem.message.clone(),
+            (_, Trouble::Cause(cause)) if cause.paths > 1 => format!("for example: {}", cause.message),
+            (_, Trouble::Cause(cause)) => cause.message.clone(),
+            (_, Trouble::Problem(problem)) => problem.message.clone(),
+            (Sort::Problem, Trouble::Damaged(_) | Trouble::Held(_)) => String::new(),
         }
     }
 
-    /// Returns what a person can do about it; `name` is the repository's.
-    pub fn hint(&self, name: &str) -> String {
-        match self {
-            Trouble::Damaged(damage) => match damage.good_copies.first() {
-                Some(copy) => format!("a good copy: {} in {}", copy.path, copy.repository),
-                None => format!("restore it from a backup, or take it as it is: watchkeeper damage {name} --accept"),
-            },
-            Trouble::Held(held) if held.dismissed_at.is_some() => {
-                "kept, as you said; asked again when it changes".to_owned()
-            }
-            Trouble::Held(_) => {
-                format!("watchkeeper held {name} --accept removes them from the index, --dismiss keeps them")
-            }
-            Trouble::Problem(problem) => class_hint(&problem.class).to_owned(),
+    /// Returns what a person can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self.sort() {
+            Sort::Damage => "put a good copy back and sync; or take the content as it is now",
+            Sort::Held if self.is_settled() => "kept, as you said; asked again when more goes",
+            Sort::Held => "bring them back and look again; or choose: remove them from the index, or keep the records",
+            Sort::Problem => class_hint(self.class()),
         }
     }
 }

@@ -10,9 +10,9 @@ use super::event::{Effect, Msg, Now, Query, RepositoryRows, Rows};
 use super::field::Field;
 use super::form;
 use super::keymap::{self, Key};
-use super::pane::health;
+use super::pane::{health, problems};
 use super::state::{Detail, Engine, Entry, Lasts, Overlay, State};
-use super::{act, away, changes, click, pane, plan, trouble};
+use super::{act, away, changes, click, pane, plan};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
@@ -83,6 +83,7 @@ fn field(state: &mut State) -> Option<&mut Field> {
         Some(Overlay::Filter { field, .. } | Overlay::Palette { field, .. } | Overlay::Export(field)) => Some(field),
         Some(Overlay::Form(form)) => form.field(),
         Some(Overlay::Ask(question)) => question.typed.as_mut().map(|(_, field)| field),
+        Some(Overlay::Choose(choice)) => Some(&mut choice.field),
         _ => None,
     }
 }
@@ -175,9 +176,12 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
             read_all(state)
         }
         Event::Live(live) => {
+            // A batch of the watcher's is in the index: its run stays open, and would tell of it only at its end.
+            let was_pending = state.live_of(&live.repository).is_some_and(|known| known.pending_hints > 0);
+            let is_served = was_pending && live.pending_hints == 0;
             state.live.retain(|known| known.repository != live.repository);
             state.live.push(*live);
-            Vec::new()
+            if is_served { read_all(state) } else { Vec::new() }
         }
         Event::Changed => [read_all(state), vec![Effect::AskSchedule]].concat(),
         Event::Ended => engine_ended(state),
@@ -268,6 +272,7 @@ pub fn read_selected(state: &State) -> Vec<Effect> {
     }
     effects.extend(pane::files::read(state));
     effects.extend(changes::reads(state));
+    effects.extend(act::problems::ask(state));
     effects
 }
 
@@ -312,6 +317,11 @@ fn take_rows(state: &mut State, rows: Rows) -> Vec<Effect> {
             away::take(state, since, found);
             Vec::new()
         }
+        Rows::Problems(found) => {
+            act::problems::take(state, *found);
+            Vec::new()
+        }
+        Rows::Decided(decision, members) => act::problems::carry_out(state, &decision, &members),
     }
 }
 
@@ -321,6 +331,7 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
     let entries = statuses.into_iter().map(|status| Entry { status, state: repository::State::Stale });
     state.entries = Some(entries.collect());
     state.sort_entries();
+    act::problems::close_stale_choice(state);
     let after = ids(state);
     let kept = keep(&before, &after, state.selected.as_ref());
     let arrived = state.forms.arriving.as_ref().and_then(|name| {
@@ -339,21 +350,14 @@ fn take_statuses(state: &mut State, statuses: Vec<IndexStatus>) -> Vec<Effect> {
 
 fn take_repository(state: &mut State, rows: RepositoryRows) {
     let numbers = |state: &State| state.listed_runs().iter().map(|run| run.number).collect::<Vec<_>>();
-    let keys = |state: &State| state.listed_troubles().iter().map(trouble::Trouble::key).collect::<Vec<_>>();
-    let (runs_before, troubles_before) = (numbers(state), keys(state));
+    let (runs_before, causes_before) = (numbers(state), problems::listed_causes(state));
     state.rows = Some(rows);
     state.run_at = keep(&runs_before, &numbers(state), state.run_at.as_ref());
-    state.trouble_at = keep(&troubles_before, &keys(state), state.trouble_at.as_ref());
-    if let Some(Detail::Trouble(key)) = &state.detail
-        && !keys(state).contains(key)
-    {
-        state.detail = None;
-        state.note("it has closed itself");
-    }
+    state.problems.at = keep(&causes_before, &problems::listed_causes(state), state.problems.at.as_ref());
 }
 
 /// Returns the selection among new rows: the same one, else the one at its place, else the first.
-fn keep<K: Clone + PartialEq>(before: &[K], after: &[K], selected: Option<&K>) -> Option<K> {
+pub fn keep<K: Clone + PartialEq>(before: &[K], after: &[K], selected: Option<&K>) -> Option<K> {
     if let Some(selected) = selected.filter(|selected| after.contains(selected)) {
         return Some(selected.clone());
     }

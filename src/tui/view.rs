@@ -222,6 +222,10 @@ fn position(state: &State, body: Rect) -> String {
             format!("runs {} and {}", amount::count(older.unsigned_abs()), amount::count(newer.unsigned_abs()))
         }
         (Some(Detail::Run { number, .. }), _) => format!("run {}", amount::count(number.unsigned_abs())),
+        (None, Tab::Problems) => {
+            let (first, height, rows) = problems::window(state, body);
+            window(state, first, height, rows)
+        }
         (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
         (None, Tab::Changes) => changes::position(state),
         _ => String::new(),

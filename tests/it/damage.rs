@@ -79,6 +79,20 @@ fn accepted_damage_is_the_content_from_then_on() {
 }
 
 #[test]
+fn a_damaged_file_that_is_named_is_read_again() {
+    let world = damaged();
+    world.exits(5, &["sync", "--kind", "verify"]);
+    world.exits(5, &["sync", "--path", "photo"]);
+    assert_eq!(world.json(&["damage"]).len(), 1, "it still is");
+    let script = format!("UPDATE files SET sha256 = x'{}' WHERE name = CAST('photo' AS BLOB)", sum("bad!"));
+    world.sqlite(&script);
+    world.exits(5, &["sync"]);
+    world.ok(&["sync", "--path", "photo"]);
+    assert_eq!(world.json(&["damage"]).len(), 0, "its content is the recorded one again, with nothing else moved");
+    world.assert_in_step();
+}
+
+#[test]
 fn a_byte_that_flips_on_the_disk_is_found() {
     let world = World::empty();
     let script = "

@@ -113,7 +113,8 @@ const SQL: &[&str] = &[
 const MAX_LINES: usize = 400;
 
 /// Files that are longer for a reason: path, lines, reason.
-const LONGER: &[(&str, usize, &str)] = &[];
+const LONGER: &[(&str, usize, &str)] =
+    &[("src/tui/keymap/table.rs", 560, "one table, a row an action: what it is made for is to be one")];
 
 /// Names that say nothing of what is inside.
 const LEFTOVERS: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "managers", "misc"];

@@ -36,7 +36,7 @@ impl Worker {
 
     fn read_arrival(&mut self, directory: &Directory, arrival: Arrival) -> Result<()> {
         let old = &arrival.record;
-        match self.read(directory, &arrival.name, &old.stamp, false)? {
+        match self.read(directory, &arrival.name, &old.stamp, self.shared.is_verify())? {
             Reading::Content { hashed, started_ns } => {
                 if self.shared.open_problems.in_directory(&arrival.directory).contains(&arrival.name) {
                     self.sink.push(Op::CloseProblem { path: join(&arrival.directory, &arrival.name) });

@@ -239,7 +239,9 @@ impl Comparison<'_> {
             return Ok(false);
         }
         let is_due = known.flags.has(Flags::RACY) || known.flags.has(Flags::UNREAD) || self.shared.reads_all;
-        if is_due || !known.has_content()? {
+        // Who names a damaged file wants to know whether it still is: its stamp says nothing about that.
+        let is_asked_for = self.shared.spec.kind == Kind::Single && known.flags.has(Flags::DAMAGED);
+        if is_due || is_asked_for || !known.has_content()? {
             return Ok(true);
         }
         let already_verified = || {

@@ -107,9 +107,12 @@ impl Worker {
         if file.stamp.size_bytes > SHOWN_FROM_BYTES {
             self.shared.context.progress.set_current(&join(&opened.path, &file.name));
         }
+        // Whether the disk still holds what was recorded is not for the page cache to say.
+        let is_damaged = file.known.as_ref().is_some_and(|old| old.flags.has(Flags::DAMAGED));
         let reading = match known {
             Some((hashed, started_ns)) => Reading::Content { hashed, started_ns },
-            None => self.read(&opened.directory, &file.name, &file.stamp, file.is_symlink)?,
+            None if file.is_symlink => Reading::Stamp(file.stamp),
+            None => self.read(&opened.directory, &file.name, &file.stamp, is_damaged || self.shared.is_verify())?,
         };
         if let (true, Reading::Content { hashed, started_ns }) = (file.is_linked, &reading) {
             self.shared.linked.keep(hashed, *started_ns);
@@ -166,15 +169,15 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads one file, if it is one that is read.
+    /// Reads one file that is no symlink, if files are read here.
     pub(super) fn read(
         &mut self,
         directory: &Directory,
         name: &[u8],
         stamp: &Stamp,
-        is_symlink: bool,
+        from_disk: bool,
     ) -> Result<Reading> {
-        if is_symlink || !self.shared.spec.hashing {
+        if !self.shared.spec.hashing {
             return Ok(Reading::Stamp(*stamp));
         }
         let resume = match stamp.size_bytes as u64 > CHECKPOINT_BYTES {
@@ -186,7 +189,6 @@ impl Worker {
             self.shared.give_back_to_budget(point.offset_bytes);
         }
         let started_ns = clock::wall_ns();
-        let from_disk = self.shared.is_verify();
         let can_go_on = stamp.size_bytes as u64 > CHECKPOINT_BYTES;
         let mut watching = Watching { shared: &self.shared, can_go_on, bytes: 0 };
         let result = self.file_reader.hash(directory, name, stamp, from_disk, resume, &mut watching);

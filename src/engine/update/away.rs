@@ -64,8 +64,8 @@ pub(super) fn after_run(state: &mut State, ended: &Running, run: &Run, now: Now,
         cancel::drop_own(state, ended.repository, fx);
     } else if run.outcome.is_some_and(Outcome::is_success) && class.is_none() {
         let was_away = repo.away.take().is_some();
-        // What the run has not looked at is not watched either.
-        if was_away && repo.is_watched() && ended.kind != Kind::Full {
+        // What the run has not looked at is not watched either; and one that began before the root was lost saw both.
+        if was_away && repo.is_watched() && !repo.watch.is_vouched {
             repo.watch.rescan = None;
             repo.look_at_everything(now);
         }

@@ -8,14 +8,6 @@ use crate::domain::amount;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SchedulerCommand, SyncRequest};
 
-/// Looks again at what has open problems, and at nothing else.
-pub fn sync_problems(state: &State) -> Vec<Effect> {
-    let Some(name) = state.name() else { return Vec::new() };
-    let request = SyncRequest::new(vec![name.to_owned()], Kind::Single, Trigger::User);
-    let command = Command::Sync(Box::new(SyncRequest { only_problems: true, ..request }));
-    vec![Effect::Send { command, about: format!("sync {name}") }]
-}
-
 /// Asks before a repository leaves the index; its name must be typed.
 pub fn ask_to_remove(state: &mut State) {
     let Some(repository) = state.entry().map(|entry| &entry.status.repository) else { return };
@@ -39,4 +31,24 @@ pub fn schedule(is_on: bool) -> Vec<Effect> {
         false => (SchedulerCommand::Stop, "stop the schedule"),
     };
     vec![Effect::Send { command: Command::Scheduler(command), about: about.to_owned() }]
+}
+
+/// Lets the selected repository rest, or go on again.
+pub fn pause(state: &mut State) -> Vec<Effect> {
+    let Some(entry) = state.entry() else { return Vec::new() };
+    let name = entry.status.repository.name.clone();
+    let names = vec![name.clone()];
+    let (command, about) = match entry.status.repository.paused_at {
+        Some(_) => (Command::Resume { names }, format!("resume {name}")),
+        None => (Command::Pause { names }, format!("pause {name}")),
+    };
+    vec![Effect::Send { command, about }]
+}
+
+/// Asks for a run of the selected repository.
+pub fn sync(state: &State, kind: Kind) -> Vec<Effect> {
+    let Some(name) = state.name() else { return Vec::new() };
+    let verb = if kind == Kind::Full { "sync" } else { kind.as_str() };
+    let request = SyncRequest::new(vec![name.to_owned()], kind, Trigger::User);
+    vec![Effect::Send { command: Command::Sync(Box::new(request)), about: format!("{verb} {name}") }]
 }

@@ -1,5 +1,6 @@
 //! What can be done now, and why not: the conditions of the keymap's rows.
 
+use super::super::act::problems;
 use super::super::state::{Detail, Engine, Focus, Overlay, Place, State, Tab};
 use super::super::{act, export, pane, plan};
 
@@ -24,6 +25,24 @@ pub fn can_cancel(state: &State) -> Can {
         return Ok(());
     }
     if state.name().is_some_and(|name| state.is_busy(name)) { Ok(()) } else { Err("nothing runs or waits here") }
+}
+
+pub fn can_look_at_problems(state: &State) -> Can {
+    can_send(state)?;
+    let open = state.entry().map_or(0, |entry| entry.status.open_problems);
+    if open > 0 { Ok(()) } else { Err("no problem is open here") }
+}
+
+pub fn can_look_again(state: &State) -> Can {
+    can_send(state).and_then(|()| problems::can_look_again(state))
+}
+
+pub fn can_acknowledge(state: &State) -> Can {
+    can_send(state).and_then(|()| problems::can_acknowledge(state))
+}
+
+pub fn can_choose(state: &State) -> Can {
+    can_send(state).and_then(|()| problems::can_choose(state))
 }
 
 pub fn can_go_on(state: &State) -> Can {
@@ -57,7 +76,7 @@ pub fn can_open(state: &State) -> Can {
         (Focus::List, ..) if state.selected.is_some() => Ok(()),
         (Focus::Body, Tab::Status, None) if state.selected.is_some() => Ok(()),
         (Focus::Body, Tab::History, None) if state.run_at.is_some() => Ok(()),
-        (Focus::Body, Tab::Problems, None) if state.trouble_at.is_some() => Ok(()),
+        (Focus::Body, Tab::Problems, None) if state.problems.selected().is_some() => Ok(()),
         (Focus::Body, Tab::Files, None) if state.files.selected().is_some() => Ok(()),
         (Focus::Body, Tab::Changes, None) if state.changes.open.is_some() => Err(""),
         (Focus::Body, Tab::Changes, None) if state.changes.at.is_some() => Ok(()),
@@ -128,12 +147,6 @@ pub fn can_sync_dates(state: &State) -> Can {
     can_send(state)?;
     let pattern = state.entry().and_then(|entry| entry.status.repository.settings.date_pattern.as_ref());
     if pattern.is_some() { Ok(()) } else { Err("set date_pattern=%Y/%m/%d.md first") }
-}
-
-pub fn can_sync_problems(state: &State) -> Can {
-    can_send(state)?;
-    let has_problems = state.entry().is_some_and(|entry| entry.status.open_problems > 0);
-    if has_problems { Ok(()) } else { Err("it has no open problems") }
 }
 
 pub fn has_plan(state: &State) -> Can {

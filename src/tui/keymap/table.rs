@@ -12,8 +12,24 @@ use crate::tui::state::{State, Tab};
 /// The table, in the order of footer, help and palette.
 pub const KEYMAP: &[Binding] = &[
     row(
+        Context::Problems,
+        "look-again",
+        &[Char('r')],
+        Action::LookAgain,
+        can_look_again,
+        ("retry", "look at only these paths again; a damaged file is read anew"),
+    ),
+    row(
+        Context::Problems,
+        "acknowledge",
+        &[Char('i')],
+        Action::Acknowledge,
+        can_acknowledge,
+        ("known", "I know these problems: they count no more as new"),
+    ),
+    row(
         Context::Files,
-        "sync-path",
+        "sync-selected-path",
         &[Char('s')],
         Action::SyncPath,
         can_sync_path,
@@ -78,6 +94,22 @@ pub const KEYMAP: &[Binding] = &[
     ),
     row(
         Context::Repository,
+        "choose",
+        &[Char('c')],
+        Action::Choose,
+        can_choose,
+        ("choose", "accept or keep what is held; accept the selected damage"),
+    ),
+    row(
+        Context::Repository,
+        "look-at-problems",
+        &[],
+        Action::LookAtProblems,
+        can_look_at_problems,
+        ("", "try all paths with open problems again, and only these"),
+    ),
+    row(
+        Context::Repository,
         "plan",
         &[Char('t')],
         Action::Plan,
@@ -99,14 +131,6 @@ pub const KEYMAP: &[Binding] = &[
         Action::Fill(Which::SyncDates),
         can_sync_dates,
         ("", "sync the files of some days"),
-    ),
-    row(
-        Context::Repository,
-        "sync-problems",
-        &[],
-        Action::SyncProblems,
-        can_sync_problems,
-        ("", "look again at what has problems, and nothing else"),
     ),
     row(Context::Repository, "set-repository", &[], Action::Fill(Which::Set), can_send, ("", "change a setting of it")),
     row(

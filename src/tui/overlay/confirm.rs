@@ -15,8 +15,8 @@ use ratatui::layout::Rect;
 
 use super::super::paint::{self, Piece, piece};
 use super::super::pane::activity;
-use super::super::state::{self, Overlay, State};
-use super::super::text::{columns, left, wrap};
+use super::super::state::{self, Choice, Overlay, State};
+use super::super::text::{columns, fit, left, wrap};
 use super::super::theme::Tone;
 use crate::domain::amount;
 
@@ -27,8 +27,8 @@ const KEYS: usize = 7;
 struct Question {
     title: String,
     words: Vec<String>,
-    /// Keys and what each would do.
-    choices: Vec<(&'static str, String)>,
+    /// Keys, or what is typed, and what each would do.
+    choices: Vec<(String, String)>,
 }
 
 /// Draws the question of an overlay that is one.
@@ -39,6 +39,7 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. } | Overlay::Export(_) => return,
         Overlay::Filter { .. } | Overlay::Form(_) | Overlay::Plan { .. } | Overlay::Away { .. } => return,
         Overlay::Ask(question) => ask(state, question, room),
+        Overlay::Choose(choice) => choose(state, choice, room),
         Overlay::Cancel { name } => cancel(state, name),
         Overlay::Quit => quit(state),
     };
@@ -52,9 +53,10 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
     if usize::from(inside.height) > lines.len() + question.choices.len() {
         lines.push(Vec::new());
     }
+    let keys_room = question.choices.iter().map(|(keys, _)| columns(keys) + 2).max().unwrap_or(0).max(KEYS);
     lines.extend(question.choices.iter().map(|(keys, words)| {
-        debug_assert!(columns(keys) <= KEYS);
-        vec![piece(left(keys, KEYS, state.theme.signs.cut), Tone::Accent), piece(words.clone(), Tone::Plain)]
+        let words = fit(words, room.saturating_sub(keys_room), state.theme.signs.cut);
+        vec![piece(left(keys, keys_room, state.theme.signs.cut), Tone::Accent), piece(words, Tone::Plain)]
     }));
     let lines: Vec<_> = lines.into_iter().map(|pieces| paint::line(&state.theme, pieces)).collect();
     paint::lines(buffer, inside, &lines, 0);
@@ -90,17 +92,26 @@ fn quit(state: &State) -> Question {
 fn ask(state: &State, question: &state::Question, room: usize) -> Question {
     let mut words = question.words.clone();
     let yes = match &question.typed {
-        None => ("y", question.yes.clone()),
+        None => ("y".to_owned(), question.yes.clone()),
         Some((wanted, field)) => {
             let shown = field.shown(room.saturating_sub(16), state.theme.signs.cursor);
             words.push(format!("Type {wanted}: {shown}"));
-            ("enter", question.yes.clone())
+            ("enter".to_owned(), question.yes.clone())
         }
     };
     let no = if question.typed.is_some() { "esc" } else { "n esc" };
-    Question { title: question.title.clone(), words, choices: vec![yes, (no, "leave everything as it is".to_owned())] }
+    let no = (no.to_owned(), "leave everything as it is".to_owned());
+    Question { title: question.title.clone(), words, choices: vec![yes, no] }
 }
 
-fn choices(list: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
-    list.iter().map(|(keys, words)| (*keys, (*words).to_owned())).collect()
+fn choose(state: &State, choice: &Choice, room: usize) -> Question {
+    let shown = choice.field.shown(room.saturating_sub(16), state.theme.signs.cursor);
+    let mut rows = vec![("type".to_owned(), shown)];
+    rows.extend(choice.answers.iter().map(|answer| (answer.word.clone(), answer.what.clone())));
+    rows.push(("esc".to_owned(), "decide another time".to_owned()));
+    Question { title: choice.title.clone(), words: choice.words.clone(), choices: rows }
+}
+
+fn choices(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(keys, words)| ((*keys).to_owned(), (*words).to_owned())).collect()
 }

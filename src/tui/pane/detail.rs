@@ -21,13 +21,14 @@ use ratatui::text::Line;
 use super::super::event::RunRows;
 use super::super::paint::{self, piece};
 use super::super::state::{Detail, State};
-use super::super::text::{self, unsigned};
+use super::super::text::unsigned;
 use super::super::theme::Tone;
 use super::super::trouble::{Trouble, class_hint};
 use super::{compare, problems};
 use crate::domain::amount::{self, ago};
-use crate::domain::report::Run;
+use crate::domain::report::{Damage, Run};
 use crate::domain::show::show_message;
+use crate::index::Sort;
 
 /// Returns the lines of what is open; none while it is read.
 pub fn lines(state: &State, detail: &Detail, room: usize) -> Vec<Line<'static>> {
@@ -38,8 +39,8 @@ pub fn lines(state: &State, detail: &Detail, room: usize) -> Vec<Line<'static>> 
         Detail::Run { rows: Some(rows), .. } => run_lines(state, rows, room),
         Detail::Compare { older, newer } => compare::lines(state, *older, *newer, room),
         Detail::Trouble(key) => {
-            let troubles = state.troubles();
-            let found = troubles.iter().find(|trouble| trouble.key() == *key);
+            let rows = problems::listed(state);
+            let found = rows.iter().find(|trouble| trouble.key() == *key);
             found.map_or_else(Vec::new, |trouble| trouble_lines(state, trouble, room))
         }
     }
@@ -51,13 +52,13 @@ fn run_lines(state: &State, rows: &RunRows, room: usize) -> Vec<Line<'static>> {
     let mut lines = vec![title(state, &rows.run, room)];
     lines.extend(error_lines(state, &rows.run, room));
     lines.extend(facts(state, rows, room));
-    if !rows.problems.is_empty() {
+    if !rows.causes.is_empty() {
         lines.extend(heading("Problems that it met last"));
-        for problem in &rows.problems {
-            let trouble = Trouble::Problem(problem);
+        for trouble in rows.causes.iter().map(Trouble::Cause) {
             lines.push(problems::line(state, &trouble, room));
-            let message = show_message(&problem.message).into_owned();
-            lines.extend(paint::long_fact(theme, "", &message, Tone::Dim, room));
+            for words in [&*show_message(&trouble.message()), trouble.hint()] {
+                lines.extend(paint::long_fact(theme, "", words, Tone::Dim, room));
+            }
         }
     }
     if !rows.changes.is_empty() {
@@ -146,24 +147,69 @@ fn error_lines(state: &State, run: &Run, room: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns one problem, held removal or damaged file in full.
+/// Returns one cause, problem, held removal or damaged file in full.
 pub fn trouble_lines(state: &State, trouble: &Trouble<'_>, room: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
+    let when = |at| format!("{}, {}", state.zone.exact(at), ago(state.now.wall.since_ms(at)));
     let mut lines = Vec::new();
     let mut say = |label, words: &str| lines.extend(paint::long_fact(theme, label, words, Tone::Plain, room));
-    say("Where", &trouble.path().to_string());
+    let paths = match trouble.paths() {
+        1 => String::new(),
+        paths => format!(": {} paths in it or below", amount::count(paths)),
+    };
+    say("Where", &format!("{}{paths}", trouble.path()));
     say("What", &show_message(&trouble.message()));
-    say("Hint", &show_message(&trouble.hint(state.name().unwrap_or_default())));
-    let since = trouble.since();
-    let age = ago(state.now.wall.since_ms(since));
-    say("Since", &format!("{}, {age}", state.zone.exact(since)));
-    if let Trouble::Problem(problem) = trouble {
-        let last = ago(state.now.wall.since_ms(problem.last_seen));
-        say("Seen", &text::fit(&format!("{}, last {last}", times(problem.count)), room, theme.signs.cut));
+    say("Hint", trouble.hint());
+    let (count, acknowledged_at) = match trouble {
+        Trouble::Cause(cause) if cause.key.sort == Sort::Problem => (cause.count, None),
+        Trouble::Problem(problem) => (problem.count, problem.acknowledged_at),
+        Trouble::Cause(_) | Trouble::Damaged(_) | Trouble::Held(_) => (0, None),
+    };
+    say("Since", &when(trouble.since()));
+    if count > 0 {
+        let times = amount::plural(unsigned(count), "time", "times");
+        say("Seen", &format!("{times}, last {}", when(trouble.last_seen())));
+    }
+    if let Some(at) = acknowledged_at {
+        say("Known", &when(at));
+    }
+    if let Trouble::Held(held) = trouble {
+        say("Held by", &format!("run {}", held.run_id));
+    }
+    if let Trouble::Damaged(damage) = trouble {
+        lines.extend(damage_lines(state, damage, room));
     }
     lines
 }
 
-fn times(count: i64) -> String {
-    amount::plural(unsigned(count), "time", "times")
+/// Says what the content was and is, and where a good copy stands.
+fn damage_lines(state: &State, damage: &Damage, room: usize) -> Vec<Line<'static>> {
+    /// More than these are all alike.
+    const COPIES: usize = 20;
+    let mut lines = Vec::new();
+    let mut say = |label: &str, words: &str, tone| {
+        lines.extend(paint::long_fact(&state.theme, label, words, tone, room));
+    };
+    let hex = |sum: &[u8]| sum.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    say("Recorded", &damage.recorded_sha256.map_or_else(|| "nothing".to_owned(), |sum| hex(&sum)), Tone::Plain);
+    say("Found", &hex(&damage.found_sha256), Tone::Bad);
+    let open = state.problems.open.as_ref().and_then(|open| open.damaged.as_ref());
+    let Some(looked) = open.filter(|looked| looked.path == damage.path) else {
+        say("Good copy", "enter looks for one", Tone::Dim);
+        return lines;
+    };
+    if looked.good_copies.is_empty() {
+        say("Good copy", "in no repository; look for the recorded content in your backups", Tone::Plain);
+    }
+    for (at, copy) in looked.good_copies.iter().take(COPIES).enumerate() {
+        let read = copy
+            .verified_at
+            .map_or_else(|| "not read since".to_owned(), |read| format!("read {}", ago(state.now.wall.since_ms(read))));
+        let label = if at == 0 { "Good copy" } else { "" };
+        say(label, &format!("{} in {}, {read}", copy.path, show_message(&copy.repository)), Tone::Plain);
+    }
+    if let Some(more @ 1..) = looked.good_copies.len().checked_sub(COPIES) {
+        say("", &format!("and {} more", amount::count(more as u64)), Tone::Dim);
+    }
+    lines
 }

@@ -37,9 +37,7 @@ pub fn copied(state: &State) -> Option<String> {
             state.runs().iter().find(|run| Some(run.number) == state.run_at).map(|run| run.run_id.clone())
         }
         Place::Tab(Tab::Problems) => {
-            let troubles = state.troubles();
-            let found = troubles.iter().find(|trouble| Some(trouble.key()) == state.trouble_at)?;
-            Some(String::from_utf8_lossy(found.path().as_bytes()).into_owned())
+            problems::selected(state).map(|found| String::from_utf8_lossy(found.path().as_bytes()).into_owned())
         }
         Place::Tab(Tab::Files) => files::copied(state),
         Place::Tab(Tab::Changes) => super::changes::copied(state),

@@ -2,7 +2,7 @@
 
 use super::super::attached;
 use super::super::event::RunRows;
-use super::{LOG_LINES, TROUBLES};
+use super::LOG_LINES;
 use crate::domain::report::Run;
 use crate::domain::repository::RepositoryId;
 use crate::index::{IndexError, Reader};
@@ -15,24 +15,17 @@ const ATTEMPTS: usize = 5;
 /// Reads the run of a number.
 pub fn read(reader: &Reader, repository: RepositoryId, number: i64) -> Result<RunRows, IndexError> {
     let run = reader.run(&number.to_string())?;
-    let mut problems = if run.tally.problems > 0 { reader.problems(Some(repository), true)? } else { Vec::new() };
-    problems.retain(|problem| was_met(problem.last_seen.0, &run));
-    problems.truncate(TROUBLES);
+    let causes = match run.tally.problems {
+        0 => Vec::new(),
+        _ => reader.causes_met_last_by(repository, number)?,
+    };
     let mut log = reader.run_log(number)?;
     log.drain(..log.len().saturating_sub(LOG_LINES));
     let changes = reader.changes_of_run(number, 0, CHANGES)?.into_iter().map(|(_, change)| change).collect();
     let before = attempts(reader, &run)?;
     // What it goes on with may be too old to be kept.
     let continues = attached::of(&run).continues.and_then(|id| reader.run(&id).ok());
-    Ok(RunRows {
-        verdicts: reader.changes_by_verdict(number)?,
-        changes,
-        attempts: before,
-        continues,
-        problems,
-        log,
-        run,
-    })
+    Ok(RunRows { verdicts: reader.changes_by_verdict(number)?, changes, attempts: before, continues, causes, log, run })
 }
 
 /// Returns the runs that this one tries again, the newest first, as far as they are kept.
@@ -49,11 +42,6 @@ fn attempts(reader: &Reader, run: &Run) -> Result<Vec<Run>, IndexError> {
         before.push(found);
     }
     Ok(before)
-}
-
-/// Tells whether a problem that was seen last at this moment was seen last by this run: one run at a time is written.
-fn was_met(last_seen_ms: i64, run: &Run) -> bool {
-    run.started_at.0 <= last_seen_ms && run.ended_at.is_none_or(|ended| last_seen_ms <= ended.0)
 }
 
 #[cfg(test)]

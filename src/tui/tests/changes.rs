@@ -241,7 +241,7 @@ fn a_late_page_is_dropped() {
     let mut state = afternoon(80, 24);
     press(&mut state, "6");
     let query = wanted(&state).unwrap();
-    press(&mut state, "t");
+    press(&mut state, "A");
     let newer = page(groups(LINES, 0, None), true);
     tell(&mut state, Msg::Rows(Rows::Changes(Pages { query, newer, older: None })));
     assert!(state.changes.is_unread());
@@ -258,9 +258,9 @@ fn a_filter_looks_at_path_repository_and_verdict() {
 }
 
 #[test]
-fn t_shows_only_the_selected_repository() {
+fn a_capital_a_shows_only_the_selected_repository() {
     let mut state = timeline(120, 40);
-    press(&mut state, "t");
+    press(&mut state, "A");
     assert_eq!(state.changes.len(), 1);
     assert_eq!(wanted(&state).unwrap().asked.repository, Some(RepositoryId(4)));
     press(&mut state, "0 j");

@@ -80,7 +80,7 @@ fn a_run_s_page_tells_what_it_used_changed_and_is_linked_with() {
         let used = r#"{"cpu_ms":1200,"peak_memory_bytes":48000000,"written_bytes":1200000,"continues":"01OLD"}"#;
         rows.run.metadata = Some(used.to_owned());
         (rows.run.attempt, rows.attempts) = (2, vec![run(1, "photos", 4_186, Kind::Full, Outcome::Failed, 15 * HOUR)]);
-        (rows.problems, rows.log) = (Vec::new(), rows.log.split_off(2));
+        (rows.causes, rows.log) = (Vec::new(), rows.log.split_off(2));
         tell(&mut state, Msg::Rows(Rows::Run(Box::new(rows))));
         state
     });

@@ -5,7 +5,7 @@ use super::super::fixture::*;
 use super::super::state::{Focus, Tab};
 use super::{Answer, Detail, Effect, Engine, Event, Msg, Query, Rows, State, repository, update};
 use crate::domain::run::Kind;
-use crate::engine::protocol::{Command, QueuedRun, Refusal};
+use crate::engine::protocol::{Command, Live, QueuedRun, Refusal};
 
 /// The commands among effects, with what they are for.
 fn sent(effects: Vec<Effect>) -> Vec<(Command, String)> {
@@ -176,6 +176,16 @@ fn an_engine_that_ended_leaves_what_was_known() {
     tell(&mut state, Msg::Engine(Event::Ended));
     assert!(state.entries().iter().all(|entry| entry.state == repository::State::Stale));
     assert_eq!(sent(press(&mut state, "s")), []);
+}
+
+#[test]
+fn what_the_watcher_found_is_read_when_nothing_of_it_waits_any_more() {
+    let mut state = idle(80, 24);
+    let mut live = |pending_hints| {
+        let live = Live { repository: "photos".to_owned(), pending_hints, ..Live::default() };
+        tell(&mut state, Msg::Engine(Event::Live(Box::new(live)))).len()
+    };
+    assert_eq!((live(0), live(3), live(0) > 0, live(0)), (0, 0, true, 0));
 }
 
 #[test]

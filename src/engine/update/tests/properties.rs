@@ -121,3 +121,8 @@ proptest! {
         live_through(steps);
     }
 }
+
+#[test]
+fn a_full_run_under_which_the_root_went_and_returned_is_followed_by_another() {
+    live_through(vec![Step::Ask(3, Kind::Full), Step::Root(3, false), Step::Pass(100)]);
+}
