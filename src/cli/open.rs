@@ -75,8 +75,10 @@ fn sync_added(session: &Session, names: Vec<String>) -> Result<()> {
 }
 
 fn in_lines(context: &mut Context, session: &Session, names: Vec<String>) -> Result<Verdict> {
+    // Subscribed before: a small directory is in step sooner than the first line is written.
+    let events = session.handle().subscribe();
     sync_added(session, names)?;
-    plain::run(context, session)
+    plain::run(context, session, events)
 }
 
 /// Opens the screen on this session's engine, and lets the runs go on without it where the person wants that.

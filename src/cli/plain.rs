@@ -41,7 +41,7 @@ struct Said {
 }
 
 /// Runs until the person leaves, nobody types any more and nothing runs, or a signal comes.
-pub fn run(context: &mut Context, session: &Session) -> Result<Verdict> {
+pub fn run(context: &mut Context, session: &Session, mut events: Subscription) -> Result<Verdict> {
     let standings = status::read(context, None)?;
     let count = plural(standings.len() as u64, "repository", "repositories");
     context.out.line(&format!("watchkeeper, {count}. Type help for help, quit to leave."))?;
@@ -49,7 +49,6 @@ pub fn run(context: &mut Context, session: &Session) -> Result<Verdict> {
     context.out.flush()?;
     let mut said = Said::default();
     said.note_states(context)?;
-    let mut events = session.handle().subscribe();
     let mut lines = lines()?;
     loop {
         match session.runtime.block_on(next(&mut events, &mut lines))? {

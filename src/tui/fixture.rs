@@ -1,5 +1,7 @@
 //! States for tests: the repositories, runs and problems of one afternoon, at a fixed moment in UTC.
 
+mod troubles;
+
 use std::collections::BTreeMap;
 
 use ratatui::layout::Size;
@@ -23,6 +25,8 @@ use crate::domain::run::{Kind, Outcome, Tally};
 use crate::domain::status::WatchMode;
 use crate::engine::protocol::{Event, Live, NextRun, QueuedRun, RunProgress, Snapshot};
 use crate::index::{Cause, CauseKey, Members, Sort};
+
+pub use troubles::*;
 
 /// 2026-11-20 14:32:00 UTC, a Friday.
 pub const NOW: Timestamp = Timestamp(1_795_185_120_000);
@@ -284,122 +288,6 @@ pub fn rows(status: &IndexStatus) -> RepositoryRows {
     let runs: Vec<Run> = status.last_run.clone().into_iter().chain(older).collect();
     let is_new = status.last_run.is_none();
     RepositoryRows { id: *id, runs: if is_new { Vec::new() } else { runs }, causes: causes(status) }
-}
-
-/// The causes that go with the counts of a status.
-fn causes(status: &IndexStatus) -> Vec<Cause> {
-    let cause = |sort, class: &str, place: &str, paths, age_ms: i64| Cause {
-        key: CauseKey { sort, class: class.to_owned(), directory: path(place), is_deep: true },
-        place: path(place),
-        paths,
-        new_paths: paths,
-        files: 0,
-        bytes: 0,
-        first_seen: Timestamp(NOW.0 - age_ms),
-        last_seen: Timestamp(NOW.0 - age_ms.min(12 * MINUTE)),
-        count: 204,
-        message: String::new(),
-    };
-    let mut causes = Vec::new();
-    if status.damaged > 0 {
-        let damage = cause(Sort::Damage, "", "pictures/IMG_0001.raw", status.damaged, 2 * HOUR);
-        causes.push(Cause { last_seen: damage.first_seen, files: status.damaged, ..damage });
-    }
-    if status.held > 0 {
-        let held = cause(Sort::Held, "mount_missing", "b", 1, 3 * HOUR);
-        let new_paths = i64::from(status.undecided > 0);
-        causes.push(Cause { files: status.held, bytes: 96_000_000_000, last_seen: held.first_seen, new_paths, ..held });
-    }
-    if status.open_problems > 0 {
-        let message = "cannot list anna/.ssh: Permission denied (os error 13)".to_owned();
-        let many = (status.open_problems - 1).max(1);
-        causes.push(Cause { message, ..cause(Sort::Problem, "permission", "anna/.ssh", many, 3 * DAY) });
-    }
-    if status.open_problems > 1 {
-        let message = "changed while it was read, 3 times".to_owned();
-        let known = cause(Sort::Problem, "unstable", "anna/mail.db", 1, 3 * DAY);
-        causes.push(Cause { message, new_paths: i64::from(status.new_problems == status.open_problems), ..known });
-    }
-    causes
-}
-
-fn path(path: &str) -> RelPath {
-    RelPath::from_stored(path.as_bytes().to_vec())
-}
-
-/// What the reading thread would find for a cause.
-pub fn found(name: &str, cause: &Cause) -> Found {
-    let names = |at: i64| match cause.paths {
-        1 => cause.place.clone(),
-        _ => cause.place.join(format!("key-{at:05}").as_bytes()),
-    };
-    let members = match cause.key.sort {
-        Sort::Damage => Members::Damage((0..cause.paths).map(|at| damage(name, names(at))).collect()),
-        Sort::Held => Members::Held(vec![Held {
-            repository: name.to_owned(),
-            path: cause.place.clone(),
-            is_directory: true,
-            files: cause.files,
-            bytes: cause.bytes,
-            reason: Some(Reason::MountMissing),
-            since: cause.first_seen,
-            run_id: "01JCXR5Y8Q0000000000004175".to_owned(),
-            dismissed_at: (cause.new_paths == 0).then_some(NOW),
-        }]),
-        Sort::Problem => Members::Problem((0..cause.paths).map(|at| problem(name, at, cause, names(at))).collect()),
-    };
-    let damaged = match &members {
-        Members::Damage(damage) => damage.first().cloned(),
-        Members::Held(_) | Members::Problem(_) => None,
-    };
-    let copy = GoodCopy {
-        repository: "backup-b".to_owned(),
-        path: path("home/IMG_0001.raw"),
-        verified_at: Some(Timestamp(NOW.0 - 9 * DAY)),
-    };
-    let damaged = damaged.map(|damage| Damage { good_copies: vec![copy], ..damage });
-    Found { cause: cause.key.clone(), members, damaged }
-}
-
-fn damage(name: &str, path: RelPath) -> Damage {
-    Damage {
-        repository: name.to_owned(),
-        path,
-        recorded_sha256: Some([0x1a; 32]),
-        found_sha256: [0xf2; 32],
-        found_at: Timestamp(NOW.0 - 2 * HOUR),
-        good_copies: Vec::new(),
-    }
-}
-
-fn problem(name: &str, at: i64, cause: &Cause, path: RelPath) -> StoredProblem {
-    StoredProblem {
-        problem_id: at + 1,
-        repository: name.to_owned(),
-        message: format!("cannot list {path}: Permission denied (os error 13)"),
-        path,
-        class: cause.key.class.clone(),
-        first_seen: cause.first_seen,
-        last_seen: cause.last_seen,
-        count: 204,
-        acknowledged_at: (at >= cause.new_paths).then_some(NOW),
-        closed_at: None,
-    }
-}
-
-/// Opens what is selected in the Problems tab, and answers what that asks for.
-pub fn open_problem(state: &mut State) {
-    press(state, "enter");
-    answer_problems(state);
-}
-
-/// Answers with the paths of the cause that is open.
-pub fn answer_problems(state: &mut State) {
-    let Some(open) = &state.problems.open else { return };
-    let Some(rows) = &state.rows else { return };
-    let Some(cause) = rows.causes.iter().find(|cause| cause.key == open.cause) else { return };
-    let found = found(state.name().unwrap_or_default(), cause);
-    tell(state, Msg::Rows(Rows::Problems(Box::new(found))));
 }
 
 /// What the reading thread would find for a run.

@@ -6,6 +6,8 @@
 mod enabled;
 mod key;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -248,51 +250,17 @@ const SETS: [&[Context]; 11] =
     [SCREEN, PROBLEMS, HISTORY, HEALTH, FILES, CHANGES, &[Context::Move, Context::Always], CONFIRM, TEXT, FORM, PLAN];
 const SCREEN: &[Context] =
     &[Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always];
-const HEALTH: &[Context] = &[
-    Context::Health,
-    Context::Row,
-    Context::Repository,
-    Context::Move,
-    Context::Panes,
-    Context::Screen,
-    Context::Always,
-];
-const FILES: &[Context] = &[
-    Context::Files,
-    Context::Row,
-    Context::Repository,
-    Context::Move,
-    Context::Panes,
-    Context::Screen,
-    Context::Always,
-];
-const CHANGES: &[Context] = &[
-    Context::Changes,
-    Context::Row,
-    Context::Repository,
-    Context::Move,
-    Context::Panes,
-    Context::Screen,
-    Context::Always,
-];
-const PROBLEMS: &[Context] = &[
-    Context::Problems,
-    Context::Row,
-    Context::Repository,
-    Context::Move,
-    Context::Panes,
-    Context::Screen,
-    Context::Always,
-];
-const HISTORY: &[Context] = &[
-    Context::History,
-    Context::Row,
-    Context::Repository,
-    Context::Move,
-    Context::Panes,
-    Context::Screen,
-    Context::Always,
-];
+
+/// A tab's own keys stand in front of all others while it has the focus.
+const fn of_tab(own: Context) -> [Context; 7] {
+    [own, Context::Row, Context::Repository, Context::Move, Context::Panes, Context::Screen, Context::Always]
+}
+
+const HEALTH: &[Context] = &of_tab(Context::Health);
+const FILES: &[Context] = &of_tab(Context::Files);
+const CHANGES: &[Context] = &of_tab(Context::Changes);
+const PROBLEMS: &[Context] = &of_tab(Context::Problems);
+const HISTORY: &[Context] = &of_tab(Context::History);
 const CONFIRM: &[Context] = &[Context::Confirm, Context::Always];
 const TEXT: &[Context] = &[Context::Text, Context::Always];
 const FORM: &[Context] = &[Context::Form, Context::Always];
@@ -330,69 +298,4 @@ pub fn find(state: &State, key: Key) -> Option<&'static Binding> {
     contexts(state).iter().find_map(|context| {
         KEYMAP.iter().find(|binding| binding.context == *context && state.keys.of(binding).contains(&key))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Key::{Char, Ctrl};
-    use super::*;
-
-    fn change(action: &str, key: &str) -> Result<Keys, String> {
-        let changes = BTreeMap::from([(action.to_owned(), key.to_owned())]);
-        Keys::new(&changes).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn no_key_means_two_things_in_one_context() {
-        assert_eq!(Keys::default().check(), Ok(()));
-    }
-
-    #[test]
-    fn every_row_has_a_name_of_its_own_and_words_for_help_and_palette() {
-        for (at, binding) in KEYMAP.iter().enumerate() {
-            assert!(!binding.words.is_empty() && !binding.name.is_empty());
-            assert!(KEYMAP[..at].iter().all(|other| other.name != binding.name), "{}", binding.name);
-        }
-    }
-
-    #[test]
-    fn nothing_that_writes_is_on_a_key_that_may_arrive_by_accident() {
-        for binding in KEYMAP.iter().filter(|binding| binding.action.writes()) {
-            for key in binding.keys {
-                assert!(key.is_safe() && !matches!(key, Char('h' | 'j' | 'k' | 'l' | 'g')), "{key}");
-            }
-        }
-    }
-
-    #[test]
-    fn keys_that_multiplexers_take_are_left_alone() {
-        for key in KEYMAP.iter().flat_map(|binding| binding.keys) {
-            assert!(!matches!(key, Ctrl('a' | 'b' | 'g' | 'h' | 'n'..='t' | 'i' | 'j' | 'm')), "{key}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_read_as_it_is_written() {
-        for key in KEYMAP.iter().flat_map(|binding| binding.keys) {
-            assert_eq!(Key::parse(&key.to_string()), Some(*key));
-        }
-        assert_eq!(Key::parse("ctrl-"), None);
-        assert_eq!(Key::parse("hyper-x"), None);
-    }
-
-    #[test]
-    fn the_config_may_change_a_key_and_is_told_what_is_wrong_with_it() {
-        let keys = change("sync", "u").unwrap();
-        let sync = KEYMAP.iter().find(|binding| binding.name == "sync").unwrap();
-        assert_eq!(keys.of(sync), [Char('u')]);
-        for (action, key, reason) in [
-            ("synk", "u", "there is no such action"),
-            ("sync", "hyper", "is no key"),
-            ("sync", "v", "v is sync already"),
-            ("sync", "D", "may arrive by accident"),
-        ] {
-            let error = change(action, key).unwrap_err();
-            assert!(error.contains(reason), "{error}");
-        }
-    }
 }

@@ -151,7 +151,7 @@ pub fn short_count(amount: u64) -> String {
     let mut text = String::new();
     let scaled = |scale: u64| amount as f64 / scale as f64;
     let outcome = match amount {
-        0..=9_999 => write!(text, "{amount}"),
+        0..=9_999 => write!(text, "{}", amount::count(amount)),
         10_000..=999_499 => write!(text, "{:.0} k", scaled(1_000)),
         999_500..=9_949_999 => write!(text, "{:.1} M", scaled(1_000_000)),
         9_950_000..=999_499_999 => write!(text, "{:.0} M", scaled(1_000_000)),
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn counts_stay_short() {
-        for (amount, shown) in [(9_999, "9999"), (88_204, "88 k"), (999_600, "1.0 M"), (12_000_000, "12 M")] {
+        for (amount, shown) in [(9_999, "9,999"), (88_204, "88 k"), (999_600, "1.0 M"), (12_000_000, "12 M")] {
             assert_eq!(short_count(amount), shown);
         }
     }

@@ -20,9 +20,14 @@ use super::super::theme::Tone;
 
 const WIDTH: usize = 68;
 const KEYS: usize = 14;
-const CONTEXTS: [&[Context]; 6] = [
+/// In this order; what stands here and how it is headed.
+const CONTEXTS: [&[Context]; 10] = [
     &[Context::Repository],
+    &[Context::Problems],
+    &[Context::History],
     &[Context::Files],
+    &[Context::Changes],
+    &[Context::Health],
     &[Context::Row],
     &[Context::Move],
     &[Context::Panes],
@@ -74,4 +79,17 @@ fn lines(state: &State, room: usize) -> Vec<Line<'static>> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_stands_in_the_help_but_those_that_stand_where_they_work() {
+        let elsewhere = [Context::Confirm, Context::Text, Context::Form, Context::Plan];
+        for binding in KEYMAP.iter().filter(|binding| !elsewhere.contains(&binding.context)) {
+            assert!(CONTEXTS.iter().any(|contexts| contexts.contains(&binding.context)), "{}", binding.name);
+        }
+    }
 }

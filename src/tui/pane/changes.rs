@@ -34,10 +34,10 @@ const fn column(title: &'static str, align: Align, width: usize, rank: u8) -> Co
 
 const COLUMNS: &[Column] = &[
     column("when", Align::Left, 9, 1),
-    column("repository", Align::Left, 12, 3),
+    column("repository", Align::Left, 12, 2),
     column("what", Align::Left, 10, 0),
-    column("files", Align::Right, 7, 2),
-    Column { grows: true, ..column("where", Align::Path, 10, 0) },
+    column("files", Align::Right, 7, 3),
+    Column { grows: true, ..column("where", Align::Path, 16, 0) },
 ];
 /// Place of the last one.
 const WHERE: usize = 4;
