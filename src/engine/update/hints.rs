@@ -39,6 +39,14 @@ impl Repo {
         }
     }
 
+    /// Adds hints that were due already and could not be looked at.
+    pub(super) fn add_soon(&mut self, hints: Hints, now: Now) {
+        self.pending.add_soon(hints, now.mono_ms, self.patience());
+        if self.pending.why_everything().is_some() {
+            self.lose();
+        }
+    }
+
     /// Keeps what is gone until all that goes with it is known.
     fn withhold(&mut self, hints: Hints, now: Now) {
         self.pending.withhold(hints, now.mono_ms);
@@ -239,7 +247,7 @@ pub(super) fn served(
         repo.watch.poll_at = now.mono_ms + repo.tracked.config.watch.poll_every.as_millis() as u64;
     }
     repo.add_hints(served.again, now, REST);
-    repo.add_hints(served.soon, now, Duration::ZERO);
+    repo.add_soon(served.soon, now);
     repo.withhold(served.withheld, now);
     if served.has_changed {
         fx.push(Effect::Publish(Event::Changed));

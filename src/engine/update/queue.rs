@@ -258,8 +258,10 @@ pub(super) fn finish(
             // They went down with the thread that had them.
             repo.look_at_everything(now);
         } else if is_hinted && !left.is_empty() {
-            let rest = if is_success { std::time::Duration::ZERO } else { REST_AFTER_FAILURE };
-            repo.add_hints(left, now, rest);
+            match is_success {
+                true => repo.add_soon(left, now),
+                false => repo.add_hints(left, now, REST_AFTER_FAILURE),
+            }
         }
     }
     match result {
