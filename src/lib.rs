@@ -48,12 +48,13 @@
 //! parked passes the guard: removed, or held for a person. Then the run is closed, and a full run that reached its last
 //! directory vouches for everything it did not have to write.
 //!
-//! A file is saved: the kernel tells [`disk::watch`], which hands the engine a *hint* (a directory and a name). `update`
-//! lets it rest until the place is quiet for half a second, five at most, and gives it with what else is due to the run
-//! that goes on in the repository, or starts a realtime run. A *batch* of hints is a small run: it looks at its names,
-//! settles by itself, and is committed. Of what is gone only a trifle is removed at once: the rest is *withheld*, and looked
-//! at again as one when nothing more has gone for two seconds, so that the guard sees a removal whole. Beside a long run it has a lane of its own for what it parks, takes no directory
-//! that the run has in hand (`engine::job::company`), and leaves a directory that is gone to the end of that run.
+//! A file is saved: the kernel tells [`disk::watch`], which hands the engine a *hint* (a directory and a name).
+//! `update` lets it rest until the place is quiet for half a second, five at most, and gives it with what else is due
+//! to the run that goes on in the repository, or starts a realtime run. A *batch* of hints is a small run: it looks at
+//! its names, settles by itself, and is committed. Of what is gone only a trifle is removed at once: the rest is
+//! *withheld*, and looked at again as one when nothing more has gone for two seconds, so that the guard sees a removal
+//! whole. Beside a long run it has a lane of its own for what it parks, takes no directory that the run has in hand
+//! (`engine::job::company`), and leaves a directory that is gone to the end of that run.
 //!
 //! Every run places its watch on a directory before it lists it, by the very descriptor that it lists. So after a full
 //! run the watcher covers everything, and "true as of" moves on with each *proof*: an event in a file of our own, which
@@ -109,6 +110,10 @@
 //! - **Hints are never served by the run's own workers**, so that none of them waits for a large file.
 //! - **A polite run is nice, and asks `ionice`** for the idle class: no library that we trust has a safe call for it.
 //! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
+//! - **The screen asks the engine what it may not look at itself**: how a typed path goes on, what adding a directory would
+//!   mean, what `doctor` says. These are commands like others, each answered by a thread of its own, so that a screen that
+//!   is attached to another process has them too.
+//! - **A verify gives way inside a huge file**, too, and not only between two files: the hash state is kept.
 //! - **ctime and birth time** are stored as distances from mtime and ctime: mostly 0 to 5 bytes instead of 8.
 //! - **A directory's row holds its whole path.** Views are a plain join, a subtree is a range, a move is one update.
 

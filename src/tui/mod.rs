@@ -1,7 +1,8 @@
 //! The terminal interface: shows what the index knows, follows what the engine does, sends commands to it.
 //!
 //! The same machine as the engine: `update(&mut State, Msg, Now) -> Vec<Effect>` decides, `view(&State, &mut Frame)` draws,
-//! both pure; `shell` has the only clock and event loop, `terminal` the only terminal, `reading` the thread that reads rows.
+//! both pure; `shell` has the only clock and event loop, `terminal` the only terminal, `reading` the threads that read rows:
+//! one for what is quick, one for searches, which a newer one stops.
 //! Speaks to the engine through [`Handle`] alone, and reads the index through `index::Reader`. No SQL, no watched trees.
 //!
 //! ```text
@@ -10,6 +11,10 @@
 //!  rows, answers ─┘     (State changes)  └─> Suspend, Quit, Redraw         ┘
 //!                              └─> pace ─> view ─> one write
 //! ```
+//!
+//! `keymap` is the one table of actions: keys, footer, help, palette and README are made from it. A tab is a file in `pane`
+//! (what it draws, and its part of the state), with what it reads in `reading` and what its keys do in `act`. What stands
+//! in front (`front`, drawn in `overlay`) is one thing at a time: a question, a form, a list.
 
 mod act;
 mod attached;
