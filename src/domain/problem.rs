@@ -70,7 +70,10 @@ impl Class {
             Class::Io => "the device or file system reported an error; look at `dmesg` and the disk's health",
             Class::DeviceFull => "free some space on the device that holds the data directory",
             Class::Timeout => "the file system did not answer; is a network or external disk away?",
-            Class::MountMissing => "mount it again; if it is gone for good: `watchkeeper held NAME --accept`",
+            Class::MountMissing => {
+                "mount it again; if the whole repository is gone for good: `watchkeeper repo remove NAME`; if only what was \
+                 mounted below it: `watchkeeper held NAME --accept`"
+            }
             Class::FilesystemChanged => {
                 "mount the right file system; if the library moved here: `watchkeeper repo set NAME path=PATH`"
             }

@@ -342,5 +342,5 @@ pub fn copied(state: &State) -> Option<String> {
             group.only.as_ref().map_or(&group.key.place, |(path, _)| path)
         }
     };
-    Some(String::from_utf8_lossy(path.as_bytes()).into_owned())
+    Some(super::pane::copied_path(path.as_bytes()))
 }

@@ -71,7 +71,7 @@ impl Held {
     }
 }
 
-const ESC: Key = Key::Named(KeyCode::Esc);
+pub const ESC: Key = Key::Named(KeyCode::Esc);
 
 /// Returns the key of a sequence by its last letter; `None` for one that does nothing here.
 fn ended_by(end: char) -> Option<Key> {

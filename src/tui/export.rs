@@ -89,7 +89,7 @@ fn list(state: &State) -> Vec<Vec<Value>> {
         let (status, repository) = (&entry.status, &entry.status.repository);
         vec![
             json!(repository.name),
-            json!(String::from_utf8_lossy(&repository.path)),
+            json!(super::pane::copied_path(&repository.path)),
             json!(state.theme.state(entry.state).1),
             json!(state.true_as_of(entry).map(|at| at.rfc3339())),
             json!(repository.total_files),
@@ -159,7 +159,7 @@ fn troubles(state: &State) -> Vec<Vec<Value>> {
     let row = |trouble: &super::trouble::Trouble<'_>| {
         vec![
             json!(trouble.what(state.theme.signs).1),
-            json!(String::from_utf8_lossy(trouble.path().as_bytes())),
+            json!(super::pane::copied_path(trouble.path().as_bytes())),
             json!(trouble.since().rfc3339()),
             json!(trouble.count()),
             json!(trouble.message()),

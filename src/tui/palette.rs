@@ -11,7 +11,10 @@ use super::state::State;
 pub fn matching(typed: &str) -> Vec<&'static Binding> {
     let offered: Vec<&Binding> = KEYMAP.iter().filter(|binding| is_offered(binding)).collect();
     let texts: Vec<String> = offered.iter().map(|binding| text(binding)).collect();
-    best(typed, &texts).into_iter().map(|at| offered[at]).collect()
+    let mut found: Vec<&Binding> = best(typed, &texts).into_iter().map(|at| offered[at]).collect();
+    // Who types a name means that name.
+    found.sort_by_key(|binding| !binding.name.replace('-', " ").starts_with(typed));
+    found
 }
 
 /// Moving by name would be slower than any key, and what answers a question is asked there.
@@ -46,6 +49,7 @@ mod tests {
         for (typed, name) in [("verify", "verify"), ("increm", "sync-incremental"), ("read all content", "verify")] {
             assert_eq!(matching(typed)[0].name, name, "{typed}");
         }
+        assert_eq!(matching("sync path")[0].name, "sync-path", "who types a name means it");
         assert!(matching("").len() > 20);
         assert!(matching("zzzz").is_empty());
     }

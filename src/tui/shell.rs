@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::escape::Held;
+use super::escape::{ESC, Held};
 use super::event::{Effect, Msg, Now};
 use super::input::{is_gone, message, next_input, ready_input};
 use super::keymap::Key;
@@ -212,6 +212,12 @@ impl Shell {
     /// Returns what input means; a lone Esc only when it is sure that it is one.
     fn messages(&mut self, input: &Input) -> Vec<Msg> {
         let Input::Key(key) = input else { return message(input).into_iter().collect() };
+        // Esc and a letter in one packet come as Alt and the letter, which no key of ours has.
+        if let Some(letter) = Key::behind_esc(key) {
+            let now_ms = now(self.started).monotonic_ms;
+            let esc = self.held.take(ESC, now_ms);
+            return esc.into_iter().chain(self.held.take(letter, now_ms)).map(Msg::Key).collect();
+        }
         let Some(key) = Key::from_event(key) else { return Vec::new() };
         let now_ms = now(self.started).monotonic_ms;
         self.held.take(key, now_ms).into_iter().map(Msg::Key).collect()
@@ -277,7 +283,13 @@ impl Shell {
     /// The stream is dropped first: its thread would read what is meant for the shell.
     fn suspend(&mut self) -> Result<(), TuiError> {
         self.input = None;
-        let suspended = self.terminal.suspend().map_err(TuiError::Terminal);
+        let words = match self.state.engine {
+            Engine::Here => {
+                "watchkeeper rests with its engine: nothing is watched, and nobody else is answered, until fg\n"
+            }
+            Engine::Elsewhere | Engine::Ended => "",
+        };
+        let suspended = self.terminal.suspend(words).map_err(TuiError::Terminal);
         self.input = Some(EventStream::new());
         suspended
     }

@@ -208,6 +208,11 @@ impl State {
         listed
     }
 
+    /// Tells whether the list shows the selected repository: nothing is done to what nobody sees.
+    pub fn is_listed(&self) -> bool {
+        self.listed().iter().any(|entry| Some(entry.status.repository.id) == self.selected)
+    }
+
     /// Returns the repositories, worst first; none while the first read is going on.
     pub fn entries(&self) -> &[Entry] {
         self.entries.as_deref().unwrap_or_default()

@@ -21,8 +21,8 @@ use super::event::Msg;
 
 type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
-/// Alternate screen, bracketed paste, no cursor.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l";
+/// Alternate screen, cleared (a killed program may have left it on), bracketed paste, no cursor.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?2004h\x1b[?25l";
 /// Every "off", also of what a frame that was cut off may have left on.
 const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
 /// Clicks and the wheel, not every move: `crossterm` would ask for those, too.
@@ -124,12 +124,14 @@ impl TermGuard {
         terminal.resize(area)
     }
 
-    /// Gives the terminal to the shell and stops this program's process group until the shell lets it go on.
+    /// Gives the terminal to the shell, with a last word, and stops this program's process group until the shell lets it
+    /// go on.
     ///
     /// # Errors
     /// When the terminal cannot be set.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub fn suspend(&mut self, words: &str) -> io::Result<()> {
         RESTORE.leave();
+        write_all(io::stdout().as_fd(), words.as_bytes())?;
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
         self.reenter()
     }

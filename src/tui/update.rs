@@ -123,9 +123,10 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
     match (binding.enabled)(state) {
         Ok(()) => act::act(state, binding.action),
         Err(reason) => {
-            // Only what has a word in the footer is worth an answer; the rest is plain.
-            if !binding.short.is_empty() && !reason.is_empty() {
-                state.note(format!("{}: {reason}", binding.short));
+            if !reason.is_empty() {
+                let name = binding.name.replace('-', " ");
+                let word = if binding.short.is_empty() { &name } else { binding.short };
+                state.note(format!("{word}: {reason}"));
             }
             Vec::new()
         }
@@ -194,6 +195,8 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
 
 fn engine_ended(state: &mut State) -> Vec<Effect> {
     state.engine = Engine::Ended;
+    // What it was going to do it will not do.
+    state.live.clear();
     state.running.clear();
     state.queued.clear();
     let hint = "start watchkeeper again to go on".to_owned();

@@ -232,10 +232,17 @@ fn position(state: &State, body: Rect) -> String {
     }
 }
 
+/// Columns that a filter takes in a rule.
+const FILTER: usize = 24;
+
 /// Returns what stands at the right end of a table's rule: its filter, its order, what of it is in view.
 pub fn aside(state: &State, place: Place, window: &str) -> String {
     let filter = state.filter(place);
-    let filter = if filter.is_empty() { String::new() } else { format!("/{}", show_message(filter)) };
+    let filter = if filter.is_empty() {
+        String::new()
+    } else {
+        fit(&format!("/{}", show_message(filter)), FILTER, state.theme.signs.cut)
+    };
     let orders = super::pane::orders(place);
     let order = orders.get(state.order(place)).filter(|_| state.order(place) > 0).copied().unwrap_or_default();
     let parts = [filter.as_str(), order, window].into_iter().filter(|part| !part.is_empty());

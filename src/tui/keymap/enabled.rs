@@ -15,6 +15,7 @@ pub fn can_send(state: &State) -> Can {
     match (state.engine, state.selected) {
         (Engine::Ended, _) => Err("the engine has ended"),
         (_, None) => Err("no repository is selected"),
+        _ if !state.is_listed() => Err("the filter of the list hides the selected repository"),
         _ => Ok(()),
     }
 }

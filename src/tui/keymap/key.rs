@@ -15,6 +15,16 @@ pub enum Key {
 use Key::{Char, Ctrl, Named};
 
 impl Key {
+    /// Returns the letter that came with an Esc before it, which terminals take for Alt.
+    pub fn behind_esc(event: &KeyEvent) -> Option<Key> {
+        match event.code {
+            KeyCode::Char(letter) if event.modifiers.difference(KeyModifiers::SHIFT) == KeyModifiers::ALT => {
+                Some(Char(letter)).filter(|_| event.kind != KeyEventKind::Release)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the key that was pressed; `None` for what the table cannot name, such as Alt.
     pub fn from_event(event: &KeyEvent) -> Option<Key> {
         if event.kind == KeyEventKind::Release {

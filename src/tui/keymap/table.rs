@@ -202,7 +202,8 @@ pub const KEYMAP: &[Binding] = &[
     row(
         Context::Plan,
         "plan-run",
-        &[Named(KeyCode::Enter), Char('s')],
+        // Not Enter: a plan comes to the front when it is ready, and an Enter may be on its way to something else.
+        &[Char('s')],
         Action::RunPlan,
         can_run_plan,
         ("sync", "do what was planned"),

@@ -87,3 +87,11 @@ fn the_readme_has_the_keys_as_they_are() {
     }
     assert_eq!(there, table());
 }
+
+#[test]
+fn an_esc_and_a_letter_in_one_packet_are_both_heard() {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let alt = KeyEvent::new(KeyCode::Char('3'), KeyModifiers::ALT);
+    assert_eq!((Key::behind_esc(&alt), Key::from_event(&alt)), (Some(Char('3')), None));
+    assert_eq!(Key::behind_esc(&KeyEvent::new(KeyCode::Char('3'), KeyModifiers::NONE)), None);
+}

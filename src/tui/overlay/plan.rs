@@ -3,7 +3,7 @@
 //! ```text
 //! ┌ Plan for photos ──────────────────────────────────────────────────────┐
 //! │ 3 added   12 updated   1 removed   2 moved                             │
-//! │ Nothing was written. enter does it.                                   │
+//! │ Nothing was written. s does it.                                       │
 //! │                                                                       │
 //! │ + added     img/2026/logo.svg                                  4.1 kB │
 //! │ = moved     draft/a.md to posts/a.md                           3.0 kB │
@@ -89,7 +89,7 @@ fn head(state: &State, plan: &Plan, room: usize, is_small: bool) -> Vec<Line<'st
     let shown = if more { format!(", the first {} are shown", amount::count(PLAN_CHANGES)) } else { String::new() };
     let looked = amount::plural(unsigned(scanned), "file", "files");
     match is_whole(state) {
-        true => say(&format!("{looked} looked at{shown}; nothing was written. enter does it."), Tone::Dim),
+        true => say(&format!("{looked} looked at{shown}; nothing was written. s does it."), Tone::Dim),
         false => say("The plan did not come to its end; nothing was written.", Tone::Warn),
     }
     match is_small {

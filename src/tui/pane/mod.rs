@@ -29,6 +29,11 @@ pub fn orders(place: Place) -> &'static [&'static str] {
     }
 }
 
+/// Returns a path as it is, or where that is no text, as a shell takes it.
+pub fn copied_path(path: &[u8]) -> String {
+    std::str::from_utf8(path).map_or_else(|_| super::command_line::quoted(path), str::to_owned)
+}
+
 /// Returns the name or path of the selected row, as it is, not as it is shown.
 pub fn copied(state: &State) -> Option<String> {
     match state.place() {
@@ -36,9 +41,7 @@ pub fn copied(state: &State) -> Option<String> {
         Place::Tab(Tab::History) => {
             state.runs().iter().find(|run| Some(run.number) == state.run_at).map(|run| run.run_id.clone())
         }
-        Place::Tab(Tab::Problems) => {
-            problems::selected(state).map(|found| String::from_utf8_lossy(found.path().as_bytes()).into_owned())
-        }
+        Place::Tab(Tab::Problems) => problems::selected(state).map(|found| copied_path(found.path().as_bytes())),
         Place::Tab(Tab::Files) => files::copied(state),
         Place::Tab(Tab::Changes) => super::changes::copied(state),
         Place::Tab(_) => None,

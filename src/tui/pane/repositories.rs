@@ -86,6 +86,10 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         &[table.titles(&state.theme)],
         0,
     );
+    if entries.is_empty() && !state.entries().is_empty() {
+        let words = "  No repository matches the filter. esc clears it.";
+        paint::lines(buffer, rows, &[paint::line(&state.theme, [piece(words, Tone::Dim)])], 0);
+    }
     for (entry, row) in shown.iter().zip(rows.rows()) {
         let is_selected = Some(entry.status.repository.id) == state.selected;
         buffer.set_line(row.x, row.y, &table.row(&state.theme, is_selected, &cells(state, entry)), row.width);

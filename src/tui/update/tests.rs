@@ -195,3 +195,18 @@ fn a_panic_elsewhere_is_told_and_the_screen_goes_on() {
     assert!(state.notices[0].text.contains("boom"));
     assert_eq!(kind_and_names(press(&mut state, "s")).0, Kind::Full);
 }
+
+#[test]
+fn nothing_is_done_to_a_repository_that_the_filter_hides() {
+    let mut state = idle(80, 24);
+    press(&mut state, "/");
+    tell(&mut state, Msg::Paste("zzz".to_owned()));
+    press(&mut state, "enter");
+    for key in ["s", "v", "p", "d", "t"] {
+        assert_eq!(press(&mut state, key), [], "{key}");
+        assert_eq!(state.overlay, None, "{key}");
+    }
+    assert!(state.notices.last().unwrap().text.contains("the filter of the list hides"));
+    press(&mut state, "esc esc esc esc esc esc");
+    assert_eq!(kind_and_names(press(&mut state, "s")).1, ["mail"]);
+}

@@ -298,7 +298,7 @@ pub fn sync(state: &State) -> Vec<Effect> {
 /// Returns the whole path of the selected row, as it is.
 pub fn copied(state: &State) -> Option<String> {
     let path = full_path(state, &state.files.selected()?.path)?;
-    Some(String::from_utf8_lossy(&path).into_owned())
+    Some(super::super::copied_path(&path))
 }
 
 /// Returns a path of the selected repository from the root of the file system.
