@@ -324,6 +324,7 @@ pub fn message_rows(state: &State) -> u16 {
 }
 
 fn notice_lines(state: &State) -> Vec<String> {
+    const MOST: usize = 4;
     let Some(notice) = state.notices.last() else { return Vec::new() };
     let more = match state.notices.len() {
         1 => String::new(),
@@ -333,7 +334,12 @@ fn notice_lines(state: &State) -> Vec<String> {
     let words = show_message(&notice.text).into_owned() + &show_message(&hint);
     let room = usize::from(state.size.width).saturating_sub(4);
     let mut lines = wrap(&format!("{words}{more}   esc clears"), room);
-    lines.truncate(4);
+    if lines.len() > MOST {
+        lines.truncate(MOST);
+        // All of it stands in the messages.
+        let last = fit(&lines[MOST - 1], room.saturating_sub(1), "");
+        lines[MOST - 1] = last + state.theme.signs.cut;
+    }
     lines
 }
 

@@ -92,7 +92,8 @@ fn record_facts(facts: &mut Facts<'_>, record: &FileEntry) {
     let stamp = &record.stamp;
     let size = unsigned(stamp.size_bytes);
     let kind = if record.file_type == FileType::Symlink { ", a symbolic link" } else { "" };
-    facts.say("Size", &format!("{} ({} bytes){kind}", bytes(size), count(size)));
+    let exact = if size < 1_000 { String::new() } else { format!(" ({} bytes)", count(size)) };
+    facts.say("Size", &format!("{}{exact}{kind}", bytes(size)));
     facts.at("Modified", Some(Timestamp(stamp.mtime_ns.div_euclid(1_000_000))));
     facts.say("Inode", &stamp.inode.to_string());
     facts.say("SHA-256", &record.sha256.map_or("none".to_owned(), |sha256| hex(&sha256)));
