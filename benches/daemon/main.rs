@@ -3,7 +3,7 @@
 //! Results go to standard output as Markdown, ready to be pasted; progress goes to standard error. Nothing is asserted.
 //!
 //! This file is the plan. Floors, from above: `main`; the sections `delay`, `idle`, `first`; `event`; `daemon`; `args`,
-//! and what both benches share: `measure`, `machine`, `tree`, `table`.
+//! and what the benches share: `measure`, `machine`, `tree`, `table`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own, whose output is the report")]
 

@@ -108,7 +108,7 @@ fn sum(plan: &Plan, room: usize) -> Option<Vec<Piece>> {
         (tally.removed, "removed", Tone::Plain),
         (tally.moved, "moved", Tone::Plain),
         (tally.damaged, "damaged", Tone::Bad),
-        (tally.problems, "problems", Tone::Warn),
+        (tally.problems, if tally.problems == 1 { "problem" } else { "problems" }, Tone::Warn),
     ];
     let mut left = room;
     let mut pieces = Vec::new();
