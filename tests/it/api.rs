@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::world::{World, skipped, text};
+use super::world::{World, skipped, stop, text};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -195,7 +195,7 @@ fn an_engine_that_is_killed_fails_who_waits_for_it_and_leaves_a_socket_that_is_n
 #[test]
 fn a_silent_engine_is_passed_over_by_status_and_named_by_the_rest() {
     let running = Running::new();
-    running.signal("STOP", &running.engine);
+    stop(running.engine.id());
     assert_eq!(running.state("tree"), "stale");
     assert_eq!(running.state("busy"), "syncing");
     let said = running.world.exits(6, &["sync", "tree"]);

@@ -1,6 +1,6 @@
 //! The traps of scanning, each closed.
 
-use super::world::{World, name, said, skipped};
+use super::world::{World, name, said, skipped, stop};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -192,8 +192,8 @@ fn a_large_file_that_was_cut_off_goes_on_where_it_was() {
     fs::File::create(world.path("huge")).unwrap().set_len((1 << 30) + (600 << 20)).unwrap();
     world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--no-sync"]);
     let mut child = world.command(&["sync", "--quiet"]).spawn().unwrap();
-    let pid = child.id().to_string();
-    let signal = |name: &str| assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    let pid = child.id();
+    let go_on = || assert!(Command::new("kill").args(["-s", "CONT", &pid.to_string()]).status().unwrap().success());
     // Killed as soon as the index holds a point to go on from. It stands still while it is looked at: on a busy machine
     // the look takes longer than the reading.
     let reached = || {
@@ -206,12 +206,12 @@ fn a_large_file_that_was_cut_off_goes_on_where_it_was() {
         String::from_utf8_lossy(&out.stdout).trim().parse::<u64>().unwrap_or(0) > 0
     };
     loop {
-        signal("STOP");
+        stop(pid);
         if reached() {
             break;
         }
         assert!(child.try_wait().unwrap().is_none(), "it ended before it had saved a point");
-        signal("CONT");
+        go_on();
     }
     child.kill().unwrap();
     child.wait().unwrap();

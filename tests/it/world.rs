@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -28,6 +29,27 @@ pub struct Said {
 pub type Sums = BTreeMap<Vec<u8>, Option<String>>;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_watchkeeper");
+
+/// Stops a process and waits until each of its threads stands still: the kernel delivers the signal to one thread, and
+/// until that has run the others still answer.
+pub fn stop(pid: u32) {
+    let done = Command::new("kill").args(["-s", "STOP", &pid.to_string()]).status().unwrap();
+    assert!(done.success());
+    let until = Instant::now() + Duration::from_secs(30);
+    while !stands_still(pid) {
+        assert!(Instant::now() < until, "process {pid} does not stop");
+    }
+}
+
+/// Tells whether all threads of a process are stopped, or it has ended.
+fn stands_still(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        // A thread that has gone meanwhile runs no more.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z', 'X']))
+    })
+}
 
 impl World {
     /// An empty tree, not yet a repository.
