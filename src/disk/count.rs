@@ -1,7 +1,7 @@
 //! Counts ahead: how many files and bytes a tree holds, by names and sizes only, for an estimate or a first progress bar.
 
 use super::filter::Filter;
-use super::listing::{EntryKind, Listing};
+use super::listing::{EntryKind, Listing, Look};
 use super::root::{OwnFiles, Root};
 
 /// What a tree holds, as far as it could be listed.
@@ -30,7 +30,7 @@ pub fn count(root: &Root, filter: &Filter, own: &OwnFiles, mut report: impl FnMu
             continue;
         }
         counted.directories += 1;
-        if listing.read(&directory, &path, filter, own).is_err() {
+        if listing.read(&directory, &path, filter, own, Look::Now).is_err() {
             counted.unreadable += 1;
         }
         for entry in listing.entries() {
@@ -40,7 +40,7 @@ pub fn count(root: &Root, filter: &Filter, own: &OwnFiles, mut report: impl FnMu
                     counted.files += 1;
                     counted.bytes += entry.stamp.size_bytes.max(0) as u64;
                 }
-                EntryKind::Unknown(_) => {}
+                EntryKind::Unknown(_) | EntryKind::Unseen => {}
             }
         }
         if !report(&counted) {

@@ -1,18 +1,20 @@
 //! Reads a file's content and hashes it, so that the hash belongs to one state of the file and never to a mixture of two.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, fadvise, openat, statx};
 use rustix::io::Errno;
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest, Sha256 as Hasher};
 
-use super::root::{Directory, WANTED, stamp_of};
+use super::root::{Directory, OwnFiles, WANTED, device_of, stamp_of};
 use crate::domain::record::{Sha256, Stamp};
 
 /// One buffer serves small and large files: with SHA-256 instructions, larger ones gain nothing (the CPU is the limit),
 /// and each worker has one.
 const READ_BYTES: usize = 256 * 1024;
+/// What a first sight reads; of a file that is larger this was in vain, at a hundredth of what hashing it takes.
+const GLANCE_BYTES: usize = 64 * 1024;
 /// From this size on the kernel is told that the file is read from start to end.
 const SEQUENTIAL_FROM_BYTES: i64 = 4 << 20;
 /// A file over this size keeps its hash state every so many bytes, and goes on from there after it was cut off.
@@ -112,6 +114,29 @@ impl FileReader {
         Err(ReadError::Unstable)
     }
 
+    /// Hashes a small file that nobody has looked at, if its name is its only one and it stands still.
+    ///
+    /// What it is gets asked only after the reading, which began at `started_ns`: times that are older, by more than
+    /// kernels are inexact, say that nobody wrote meanwhile. `None` when that does not hold, or for whatever else there is
+    /// to tell: then it is to be looked at as others are. Not for file systems that another machine stamps.
+    pub fn glance(&mut self, directory: &Directory, name: &[u8], own: &OwnFiles, started_ns: i64) -> Option<Hashed> {
+        let fd = open_regular(directory, name).ok()?;
+        let read = rustix::io::pread(&fd, &mut self.buffer[..GLANCE_BYTES], 0).ok()?;
+        let found = stat(&fd).ok()?;
+        let stamp = stamp_of(&found);
+        if own.contains(device_of(&found), stamp.inode) {
+            // Ours after all, mounted over another name. Closing it would drop SQLite's locks (invariant 11), so it stays open.
+            let _kept = fd.into_raw_fd();
+            return None;
+        }
+        let is_alone = found.stx_nlink == 1;
+        let is_file = rustix::fs::FileType::from_raw_mode(found.stx_mode.into()).is_file();
+        let is_whole = read < GLANCE_BYTES && read as i64 == stamp.size_bytes;
+        let stood_still = !stamp.is_racy(started_ns);
+        (is_file && is_alone && is_whole && stood_still)
+            .then(|| Hashed { sha256: hash_bytes(&self.buffer[..read]), stamp })
+    }
+
     /// Returns the hash of what the descriptor gives, at most one byte more than the file should have.
     fn digest(
         &mut self,
@@ -195,7 +220,7 @@ fn restore(state: &[u8]) -> Option<Hasher> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Filter, Listing, OwnFiles, Root};
+    use crate::disk::{Filter, Listing, Look, Root};
     use crate::domain::repository::Selection;
     use std::fs;
     use std::path::Path;
@@ -224,7 +249,7 @@ mod tests {
         let directory = Root::open(path.parent().unwrap()).unwrap().directory(b"").unwrap();
         let mut listing = Listing::default();
         let filter = Filter::new(&Selection::default()).unwrap();
-        listing.read(&directory, b"", &filter, &OwnFiles::default()).unwrap();
+        listing.read(&directory, b"", &filter, &OwnFiles::default(), Look::Now).unwrap();
         let name = path.file_name().unwrap().as_encoded_bytes();
         let entry = listing.entries().iter().find(|entry| listing.name(entry) == name).unwrap();
         (directory, entry.stamp)
@@ -247,6 +272,33 @@ mod tests {
             let hashed = FileReader::default().hash(&directory, b"f", &stamp, true, None, &mut Notes::default());
             assert_eq!(hex(&hashed.unwrap().sha256), expected);
         }
+    }
+
+    #[test]
+    fn only_a_small_file_that_rests_and_has_one_name_is_taken_at_first_sight() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("f");
+        let glance = |own: &OwnFiles, later_ns: i64| {
+            let directory = Root::open(temp.path()).unwrap().directory(b"").unwrap();
+            let started_ns = stamp_of_file(&path).1.newest_ns() + later_ns;
+            FileReader::default().glance(&directory, b"f", own, started_ns)
+        };
+        let long_after = 3_000_000_000;
+        for (bytes, is_taken) in [(0, true), (5, true), (GLANCE_BYTES - 1, true), (GLANCE_BYTES, false)] {
+            fs::write(&path, vec![9; bytes]).unwrap();
+            let hashed = glance(&OwnFiles::default(), long_after);
+            assert_eq!(hashed.is_some(), is_taken, "{bytes}");
+            let expected = Hashed { sha256: hash_bytes(&vec![9; bytes]), stamp: stamp_of_file(&path).1 };
+            assert!(hashed.is_none_or(|hashed| hashed == expected));
+        }
+        fs::write(&path, b"young").unwrap();
+        assert_eq!(glance(&OwnFiles::default(), 1_000), None, "it may still be written");
+        assert_eq!(glance(&OwnFiles::find(temp.path()), long_after), None, "it is ours");
+        fs::hard_link(&path, temp.path().join("g")).unwrap();
+        assert_eq!(glance(&OwnFiles::default(), long_after), None, "it may be known by its other name");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("g", &path).unwrap();
+        assert_eq!(glance(&OwnFiles::default(), long_after), None, "a link is not followed");
     }
 
     #[test]

@@ -20,6 +20,16 @@ pub enum EntryKind {
     Directory,
     /// It is there, but `stat` failed on it: nothing may be concluded from it.
     Unknown(Errno),
+    /// A regular file, as its directory says; nobody has looked at it.
+    Unseen,
+}
+
+/// When regular files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Now,
+    /// When they are read. The first one is looked at all the same: it tells whether the directory can be searched.
+    Later,
 }
 
 /// One entry; its name stands in the listing.
@@ -30,7 +40,7 @@ pub struct Entry {
     pub kind: EntryKind,
     /// More than one name leads to this file.
     pub is_linked: bool,
-    /// Empty for directories, whose own opening tells it.
+    /// Empty for directories, whose own opening tells it, and for what is unseen.
     pub stamp: Stamp,
 }
 
@@ -58,12 +68,19 @@ impl Listing {
     /// # Errors
     /// When it cannot be read to its end, or nothing in it may be looked at: then nothing may be concluded from it
     /// (invariant 2), and the listing is empty.
-    pub fn read(&mut self, directory: &Directory, path: &[u8], filter: &Filter, own: &OwnFiles) -> Result<(), Errno> {
+    pub fn read(
+        &mut self,
+        directory: &Directory,
+        path: &[u8],
+        filter: &Filter,
+        own: &OwnFiles,
+        look: Look,
+    ) -> Result<(), Errno> {
         self.names.clear();
         self.entries.clear();
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(LISTING_BUFFER_BYTES, MaybeUninit::uninit());
-        let result = self.fill(directory, path, filter, own, &mut buffer);
+        let result = self.fill(directory, path, filter, own, look, &mut buffer);
         self.buffer = buffer;
         if result.is_err() {
             self.names.clear();
@@ -124,8 +141,10 @@ impl Listing {
         path: &[u8],
         filter: &Filter,
         own: &OwnFiles,
+        look: Look,
         buffer: &mut [MaybeUninit<u8>],
     ) -> Result<(), Errno> {
+        let mut is_searchable = false;
         let mut reader = RawDir::new(directory.fd(), buffer);
         while let Some(entry) = reader.next() {
             let entry = entry?;
@@ -146,8 +165,14 @@ impl Listing {
                 self.push(bytes, EntryKind::Directory, Stamp::default(), false);
                 continue;
             }
+            let can_wait = look == Look::Later && is_searchable && entry.file_type() == DiskType::RegularFile;
+            if can_wait && !own.has_inode(entry.ino() as i64) {
+                self.push(bytes, EntryKind::Unseen, Stamp::default(), false);
+                continue;
+            }
             match statx(directory.fd(), name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, WANTED) {
                 Ok(found) => {
+                    is_searchable = true;
                     let untyped = entry.file_type() == DiskType::Unknown;
                     self.push_found(bytes, &found, own, |is_directory| {
                         if untyped { filter.leaves_out(path, bytes, is_directory) } else { None }
@@ -202,7 +227,7 @@ mod tests {
         let root = Root::open(path).unwrap();
         let filter = Filter::new(&Selection::default()).unwrap();
         let mut listing = Listing::default();
-        listing.read(&root.directory(b"").unwrap(), b"", &filter, &OwnFiles::default()).unwrap();
+        listing.read(&root.directory(b"").unwrap(), b"", &filter, &OwnFiles::default(), Look::Now).unwrap();
         (listing.entries().iter().map(|entry| (listing.name(entry).to_vec(), entry.kind)).collect(), listing)
     }
 

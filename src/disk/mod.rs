@@ -15,7 +15,7 @@ pub use complete::directories_in;
 pub use count::{Counted, count};
 pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts, PathPattern};
 pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch, hash_bytes};
-pub use listing::{Entry, EntryKind, Listing};
+pub use listing::{Entry, EntryKind, Listing, Look};
 pub use root::{Directory, Identity, OwnFiles, Root, RootError};
 
 use crate::domain::problem::Class;

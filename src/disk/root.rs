@@ -262,6 +262,11 @@ impl OwnFiles {
     pub fn contains(&self, device: u64, inode: i64) -> bool {
         self.0.contains(&(device, inode))
     }
+
+    /// Tells whether a file of this number, on whatever device, may be one of them.
+    pub fn has_inode(&self, inode: i64) -> bool {
+        self.0.iter().any(|(_, own)| *own == inode)
+    }
 }
 
 #[cfg(test)]

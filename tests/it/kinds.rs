@@ -1,7 +1,7 @@
 //! The kinds of runs: what each looks at, and what it leaves alone.
 
 use super::world::{World, age};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 
 #[test]
@@ -15,6 +15,34 @@ fn the_first_sync_records_every_file_with_its_hash() {
     assert_eq!((&run["files_added"], &run["files_scanned"]), (&json!(5), &json!(5)));
     assert_eq!(world.json(&["changes"]).len(), 0, "until a full run has ended, changes are counted only");
     assert_eq!(world.status()["total_bytes"], json!(3 + 3 + 5 + 4));
+}
+
+#[test]
+fn files_that_rest_are_recorded_at_first_sight_as_at_a_second_look() {
+    let world = World::empty();
+    for (name, bytes) in
+        [("empty", 0), ("small", 10), ("just", 65_535), ("as much", 65_536), ("more", 65_537), ("mega", 3 << 20)]
+    {
+        fs::write(world.path(name), vec![7; bytes]).unwrap();
+    }
+    // More than one hand takes.
+    (0..600).for_each(|number| world.put(&format!("many/f{number}={number}")));
+    fs::hard_link(world.path("many/f1"), world.path("many/other name")).unwrap();
+    std::os::unix::fs::symlink("small", world.path("link")).unwrap();
+    let newest = fs::symlink_metadata(world.path("link")).unwrap().modified().unwrap();
+    // Younger ones are looked at twice, at once or later.
+    while newest.elapsed().unwrap() < std::time::Duration::from_millis(150) {}
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
+    world.assert_in_step();
+    assert_eq!(world.sqlite("SELECT count(*) FROM files WHERE flags & (2 | 16)"), "0", "none is racy or unread");
+    let newest_in = "SELECT max(max(f.mtime_ns, f.mtime_ns + f.ctime_after_mtime_ns)) = d.newest_ns
+                     FROM files f JOIN directories d ON d.id = f.directory_id GROUP BY d.id";
+    assert_eq!(world.sqlite(newest_in), "1\n1");
+    for kind in ["full", "verify"] {
+        let run = world.sync(&["--kind", kind]);
+        let found = ["files_added", "files_updated", "files_removed", "files_damaged"].map(|key| run[key].clone());
+        assert_eq!(found, [0, 0, 0, 0].map(Value::from), "{kind}: {run}");
+    }
 }
 
 #[test]

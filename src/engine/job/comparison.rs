@@ -25,6 +25,8 @@ pub(super) struct Comparison<'a> {
 #[derive(Default)]
 pub(super) struct Found {
     pub to_read: Vec<ToRead>,
+    /// Names of regular files that are new and that nobody has looked at.
+    pub unseen: Vec<Vec<u8>>,
     /// Directories to look at next, in the order of their names.
     pub below: Vec<Target>,
     pub newest_ns: i64,
@@ -72,7 +74,7 @@ impl Comparison<'_> {
                 Some(EntryKind::Directory) => self.push_known_directory(directory.clone(), name, found),
                 // It may well be a directory: nothing may be concluded.
                 Some(EntryKind::Unknown(_)) => {}
-                Some(EntryKind::File | EntryKind::Symlink) | None => sink.push(Op::Park {
+                Some(EntryKind::File | EntryKind::Symlink | EntryKind::Unseen) | None => sink.push(Op::Park {
                     directory_id: directory.id,
                     parent_id: self.id,
                     path: join(&self.target.path, name),
@@ -282,6 +284,10 @@ impl Comparison<'_> {
                     found.troubled = true;
                     let path = join(&self.target.path, name);
                     sink.problem(path, class_of(errno), format!("its properties cannot be read: {errno}"));
+                    continue;
+                }
+                EntryKind::Unseen => {
+                    found.unseen.push(name.to_vec());
                     continue;
                 }
                 EntryKind::File => false,

@@ -121,7 +121,7 @@ impl Worker {
     }
 
     /// Writes down what reading a file came to.
-    fn write_one(&mut self, opened: &Opened, file: ToRead, reading: Reading) -> Result<()> {
+    pub(super) fn write_one(&mut self, opened: &Opened, file: ToRead, reading: Reading) -> Result<()> {
         let (stamp, content, started_ns) = match reading {
             Reading::Stamp(stamp) => (stamp, None, None),
             Reading::Content { hashed, started_ns } => (hashed.stamp, Some(hashed.sha256), Some(started_ns)),

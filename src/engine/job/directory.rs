@@ -151,7 +151,8 @@ impl Worker {
                 return Ok(());
             }
         }
-        self.listing.read(directory, &target.path, filter, own)
+        let look = self.look_of(target, directory);
+        self.listing.read(directory, &target.path, filter, own, look)
     }
 
     /// Watches a directory before it is looked at: what happens from now on is either seen or hinted at.
@@ -263,9 +264,11 @@ impl Worker {
         {
             self.sink.push(Op::Newer { directory_id: id, newest_ns: found.newest_ns });
         }
-        let opened = Opened::new(&shared, target, directory, looked);
+        let opened = Arc::new(Opened::new(&shared, target, directory, looked));
         self.is_opened = true;
-        self.read_all(opened, found.to_read)
+        let mut to_read = found.to_read;
+        to_read.extend(self.read_unseen(&opened, found.unseen)?);
+        self.read_or_share(&opened, to_read)
     }
 
     fn count(&mut self, target: &Target) {
@@ -290,13 +293,13 @@ impl Worker {
         self.index.has_records(self.shared.run.repository, &target.path)
     }
 
-    /// Reads a directory's files here, or shares a large one among the workers.
-    fn read_all(&mut self, opened: Opened, to_read: Vec<ToRead>) -> Result<()> {
+    /// Reads a part of a directory's files here, or shares a large one among the workers as several.
+    pub(super) fn read_or_share(&mut self, opened: &Arc<Opened>, to_read: Vec<ToRead>) -> Result<()> {
         let bytes: i64 = to_read.iter().fold(0, |sum, file| sum.saturating_add(file.stamp.size_bytes));
         // A verify with a budget goes by name, so that the next one knows where to go on.
         let stays_here = self.shared.has_budget() || (to_read.len() <= FILES_PER_PART && bytes <= BYTES_PER_PART);
         if stays_here || to_read.len() == 1 {
-            return self.read_part(&Arc::new(opened), to_read);
+            return self.read_part(opened, to_read);
         }
         let mut parts: Vec<Vec<ToRead>> = Vec::new();
         let mut part_bytes = 0;
@@ -309,11 +312,11 @@ impl Worker {
             part_bytes += file.stamp.size_bytes;
             parts.last_mut().expect("one was pushed").push(file);
         }
-        opened.parts.store(parts.len(), Relaxed);
-        let opened = Arc::new(opened);
+        // This part has become several.
+        opened.parts.fetch_add(parts.len().saturating_sub(1), Relaxed);
         // The other workers' rows must not overtake the directory's own.
         self.sink.flush()?;
-        self.shared.stack.push(parts.into_iter().rev().map(|part| Work::Files(Arc::clone(&opened), part)));
+        self.shared.stack.push(parts.into_iter().rev().map(|part| Work::Files(Arc::clone(opened), part)));
         Ok(())
     }
 }

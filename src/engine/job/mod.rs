@@ -8,6 +8,7 @@ mod company;
 mod comparison;
 mod content;
 mod directory;
+mod glance;
 mod hinted;
 mod linked;
 mod mounts;

@@ -57,6 +57,13 @@ impl Opened {
         }
     }
 
+    /// Notes how new the newest of some files is.
+    pub fn raise_newest(&self, newest_ns: i64) {
+        if let Some(row) = self.row.lock().expect("no one panics while holding this lock").as_mut() {
+            row.newest_ns = row.newest_ns.max(newest_ns);
+        }
+    }
+
     /// Notes that a verify stopped here, after this name or where it began: the next one goes on behind it.
     pub fn cut_off(&self, last_read: Option<Vec<u8>>) {
         let before = || self.known.as_ref().and_then(|known| known.verify_after.clone());

@@ -14,6 +14,8 @@ pub(super) enum Work {
     Directory(Target),
     /// A part of a directory's files that must be read.
     Files(Arc<Opened>, Vec<ToRead>),
+    /// A part of a new directory's files that nobody has looked at.
+    Unseen(Arc<Opened>, Vec<Vec<u8>>),
     Arrivals(Vec<Arrival>),
 }
 
