@@ -31,7 +31,8 @@
 //!
 //! Every engine serves a socket by `api`, whichever command hosts it. A command that finds the data directory taken gets
 //! the same [`engine::Handle`] from `api::client`, and what stands above it does not know the difference. An engine that
-//! was started for one command ends when it has done what others have asked it for meanwhile.
+//! was started for one command ends when it has done what others have asked it for meanwhile. A screen never hosts one:
+//! where none runs it starts `watchkeeper daemon --while-used`, which ends when nobody looks on and nothing runs.
 //!
 //! # The data's way
 //!
@@ -110,6 +111,11 @@
 //! - **Hints are never served by the run's own workers**, so that none of them waits for a large file.
 //! - **A polite run is nice, and asks `ionice`** for the idle class: no library that we trust has a safe call for it.
 //! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
+//! - **A screen's engine is a process of its own**, and not a part of the screen's: a stopped (Ctrl-Z), killed or hung-up
+//!   screen stops no work, "go on without me" gives the shell back at once, and hosting and attaching are one road.
+//!   It costs 10 MB and 20 ms at the start.
+//! - **A new file that is small and rests is read before it is looked at** (`engine::job::glance`): times older than the
+//!   beginning of the reading say what a look before it would, and a first index is a tenth faster.
 //! - **The screen asks the engine what it may not look at itself**: how a typed path goes on, what adding a directory would
 //!   mean, what `doctor` says. These are commands like others, each answered by a thread of its own, so that a screen that
 //!   is attached to another process has them too.

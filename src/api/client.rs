@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode, header};
@@ -22,7 +23,7 @@ use super::shape::AnswerJson;
 use super::stream::{self, Stream};
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{
-    AddRepository, Answer, Command, Event, Refusal, SchedulerCommand, Snapshot, SyncRequest,
+    AddRepository, Answer, Command, Event, Refusal, SchedulerCommand, Snapshot, Stay, SyncRequest,
 };
 use crate::engine::{Call, Handle};
 use crate::wire::path::split;
@@ -31,8 +32,13 @@ use crate::wire::path::split;
 const WAITING_CALLS: usize = 64;
 /// Events that a slow listener may be behind before it gets a snapshot instead.
 const EVENTS_KEPT: usize = 256;
+/// How often a lost engine is looked for.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The largest answer is a plan: a thousand changes with two long paths each, for each repository.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// May start an engine in place of one that was to stay so long.
+type Revive = Box<dyn FnMut(Stay) + Send>;
 
 /// A connection to a running engine; it ends when this and all handles are gone.
 #[derive(Debug)]
@@ -40,29 +46,74 @@ pub struct Client {
     pub handle: Handle,
 }
 
-/// Reaches the engine that serves `socket`, and listens to it from now on.
+/// Reaches the engine that serves `socket`, and listens to it until it is gone.
 ///
 /// # Errors
 /// When nobody serves it, or nobody answers in time.
 pub fn connect(socket: &Path) -> Result<Client, ApiError> {
+    start(socket, None)
+}
+
+/// As [`connect`], and when the engine is gone it looks for the next one, as long as there is a handle. `revive` is told
+/// how long the last one was to stay, and may start another; it is asked again and again, on a thread that may block.
+/// Listeners hear [`Event::Ended`], and a snapshot when one is found.
+///
+/// # Errors
+/// As [`connect`].
+pub fn attach(socket: &Path, revive: impl FnMut(Stay) + Send + 'static) -> Result<Client, ApiError> {
+    start(socket, Some(Box::new(revive)))
+}
+
+fn start(socket: &Path, revive: Option<Revive>) -> Result<Client, ApiError> {
     let io = |source| ApiError::Io { path: socket.to_owned(), source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let (sender, calls) = mpsc::channel(WAITING_CALLS);
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let handle = Handle::over(sender, events.clone());
     // The stream stands before anyone can subscribe, so that nothing is missed between a snapshot and the next event.
-    let (stream, _) = runtime.block_on(open(socket))?;
+    let (stream, snapshot) = runtime.block_on(open(socket))?;
     let socket: Arc<Path> = Arc::from(socket);
     std::thread::Builder::new()
         .name("api-client".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                tokio::spawn(stream::relay(stream, events));
+                tokio::spawn(listen(stream, snapshot.stay, events, Arc::clone(&socket), revive));
                 answer_all(calls, socket).await;
             });
         })
         .map_err(io)?;
     Ok(Client { handle })
+}
+
+/// Hands events on; when the engine is gone, and someone is to look for the next one, those of that.
+async fn listen(
+    mut stream: Stream,
+    mut stay: Stay,
+    events: broadcast::Sender<Event>,
+    socket: Arc<Path>,
+    mut revive: Option<Revive>,
+) {
+    loop {
+        stream::relay(&mut stream, &events).await;
+        let Some(mut reviving) = revive.take() else { return };
+        (stream, stay) = loop {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            let revived = tokio::task::spawn_blocking(move || {
+                reviving(stay);
+                reviving
+            });
+            // It panicked, which the log tells: nobody looks any more.
+            let Ok(given_back) = revived.await else { return };
+            reviving = given_back;
+            if let Ok((stream, snapshot)) = open(&socket).await {
+                let stay = snapshot.stay;
+                // Fails when nobody listens.
+                let _unheard = events.send(Event::Snapshot(snapshot));
+                break (stream, stay);
+            }
+        };
+        revive = Some(reviving);
+    }
 }
 
 /// Asks the engine that serves `socket` what only it knows.
@@ -227,7 +278,7 @@ fn sync(request: SyncRequest) -> Result<Ask, Refusal> {
     if request.kind == Kind::Realtime {
         return Err(Refusal::new("usage", "nobody but the watcher starts a realtime run"));
     }
-    let milliseconds = |length: std::time::Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     let PathsBody { paths, paths_b64 } = PathsBody::of(&request.paths);
     let body = SyncBody {
         repositories: Some(request.names).filter(|names| !names.is_empty()),

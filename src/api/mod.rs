@@ -20,7 +20,7 @@ mod shape;
 mod status;
 mod stream;
 
-pub use client::{Client, connect, snapshot};
+pub use client::{Client, attach, connect, snapshot};
 pub use place::socket_path;
 pub use server::{Server, serve};
 pub use shape::{QueuedJson, SchedulerJson, check_json};

@@ -13,7 +13,7 @@ use crate::domain::run::Kind;
 use crate::domain::status::WatchMode;
 use crate::engine::doctor::{Check, State};
 use crate::engine::protocol::{
-    Answer, Completions, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot,
+    Answer, Completions, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot, Stay,
 };
 use crate::wire::path::{joined, split};
 use crate::wire::{ChangeJson, CheckJson, NextJson, ProgressJson, RunJson};
@@ -97,6 +97,7 @@ pub struct SnapshotJson {
     running: Vec<RunProgressJson>,
     live: Vec<LiveJson>,
     scheduler: SchedulerJson,
+    stay: String,
 }
 
 impl From<Answer> for AnswerJson {
@@ -312,6 +313,7 @@ impl From<&Snapshot> for SnapshotJson {
             running: snapshot.running.iter().map(RunProgressJson::from).collect(),
             live: snapshot.live.iter().map(LiveJson::from).collect(),
             scheduler: SchedulerJson::from(&snapshot.scheduler),
+            stay: snapshot.stay.as_str().to_owned(),
         }
     }
 }
@@ -323,6 +325,7 @@ impl SnapshotJson {
             running: self.running.into_iter().map(RunProgressJson::into_sample).collect::<Option<_>>()?,
             live: self.live.into_iter().map(LiveJson::into_live).collect::<Option<_>>()?,
             scheduler: self.scheduler.into_status()?,
+            stay: Stay::parse(&self.stay)?,
         })
     }
 }

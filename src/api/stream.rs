@@ -61,7 +61,7 @@ impl Stream {
 }
 
 /// Hands events on to everyone who listens, until the engine is gone.
-pub async fn relay(mut stream: Stream, events: broadcast::Sender<Event>) {
+pub async fn relay(stream: &mut Stream, events: &broadcast::Sender<Event>) {
     loop {
         let event = stream.next().await.unwrap_or(Event::Ended);
         let is_last = event == Event::Ended;

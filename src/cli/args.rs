@@ -103,7 +103,11 @@ pub enum Command {
     /// Looks over database, watches, space and clock
     Doctor,
     /// The engine without a screen, in the foreground, for systemd: watches, keeps the schedule
-    Daemon,
+    Daemon {
+        /// Leave the terminal, and end when nobody looks on any more and nothing runs: how a screen starts its engine
+        #[arg(long)]
+        while_used: bool,
+    },
     /// Settings: in force, where they live, defaults
     #[command(subcommand)]
     Config(ConfigCommand),

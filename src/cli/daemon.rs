@@ -13,14 +13,15 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use supervisor::Supervisor;
 
 use super::Context;
+use super::background;
 use super::exit::{CliError, Result, Verdict};
 use super::follow::describe;
-use super::session::Session;
+use super::session::{Session, holder};
 use crate::domain::amount::plural;
 use crate::domain::report::Run;
 use crate::domain::run::{Outcome, Tally};
 use crate::domain::show::show;
-use crate::engine::protocol::{Answer, Command, Event};
+use crate::engine::protocol::{Answer, Command, Event, Stay};
 use crate::engine::{self, Handle, Subscription};
 use crate::index::Reader;
 
@@ -30,20 +31,30 @@ const RUNS_STOP_WITHIN: Duration = Duration::from_secs(4);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// A service manager that did not read is told again after this.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often an engine that stays while it is used looks whether it is.
+const LOOK_FOR_USERS_EVERY: Duration = Duration::from_millis(100);
+/// Who has started it comes at once; after ten seconds he will not come any more.
+const LOOKS_FOR_THE_FIRST: u32 = 100;
 /// How often the log says what it held back.
 const COUNT_UP_EVERY: Duration = Duration::from_secs(60);
 
-/// Runs the command until a signal ends it.
-pub fn run(context: &Context) -> Result<Verdict> {
-    let mut session = Session::start_resident(context)?;
+/// Runs the command until a signal ends it, or until nobody needs it any more.
+pub fn run(context: &Context, while_used: bool) -> Result<Verdict> {
+    if while_used {
+        background::leave_terminal()?;
+    }
+    let stay = if while_used { Stay::WhileUsed } else { Stay::Service };
+    let mut session = Session::start_resident(context, stay)?;
     if session.is_attached() {
-        let holder = std::fs::read_to_string(context.places.make_data_directory()?.join("engine.lock"));
-        return Err(CliError::Running(holder.unwrap_or_default().trim().to_owned()));
+        return Err(CliError::Running(holder(&context.places.make_data_directory()?)));
+    }
+    if while_used {
+        background::be_ready(&context.places.screen_log()?)?;
     }
     let directory = context.places.make_data_directory()?;
     let shown = show(directory.as_os_str().as_encoded_bytes());
     tracing::info!("watchkeeper {} has started, data directory {shown}", env!("CARGO_PKG_VERSION"));
-    let mut daemon = Daemon::new(context, session.handle().clone());
+    let mut daemon = Daemon::new(context, session.handle().clone(), stay);
     let mut events = daemon.handle.subscribe();
     let has_ended = session.runtime.block_on(daemon.serve(&mut events))?;
     session.close();
@@ -64,6 +75,7 @@ pub fn run(context: &Context) -> Result<Verdict> {
 struct Daemon<'a> {
     context: &'a Context,
     handle: Handle,
+    stay: Stay,
     reader: Option<Reader>,
     repositories: usize,
     waiting: BTreeSet<String>,
@@ -74,10 +86,11 @@ struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
-    fn new(context: &Context, handle: Handle) -> Daemon<'_> {
+    fn new(context: &Context, handle: Handle, stay: Stay) -> Daemon<'_> {
         let (waiting, running) = Default::default();
         let supervisor = Supervisor::new(std::env::var_os("NOTIFY_SOCKET"));
-        Daemon { context, handle, reader: None, repositories: 0, waiting, running, supervisor, status: String::new() }
+        let (reader, repositories, status) = Default::default();
+        Daemon { context, handle, stay, reader, repositories, waiting, running, supervisor, status }
     }
 
     /// Serves until a signal or the engine's end. Returns whether the engine has ended by itself.
@@ -93,6 +106,7 @@ impl Daemon<'_> {
         let mut again = interval(TELL_AGAIN_AFTER);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let handle = self.handle.clone();
+        let mut unused = pin!(unused(handle.clone()));
         loop {
             tokio::select! {
                 biased;
@@ -107,6 +121,7 @@ impl Daemon<'_> {
                 },
                 // It panicked, and no event says so; whoever waits for its thread learns of it.
                 () = handle.ended() => return Ok(true),
+                () = &mut unused, if self.stay == Stay::WhileUsed => break,
                 _ = minute.tick() => self.context.log.count_up(),
             }
         }
@@ -217,6 +232,21 @@ impl Daemon<'_> {
         if status != self.status {
             self.supervisor.tell(&[NotifyState::Status(&status)]);
             self.status = status;
+        }
+    }
+}
+
+/// Waits until nobody listens but this process itself, and nothing runs.
+async fn unused(handle: Handle) {
+    let mut again = interval(LOOK_FOR_USERS_EVERY);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks_left = LOOKS_FOR_THE_FIRST;
+    loop {
+        again.tick().await;
+        let is_used = handle.listeners() > 1;
+        looks_left = if is_used { 0 } else { looks_left.saturating_sub(1) };
+        if !is_used && looks_left == 0 && handle.snapshot().await.is_none_or(|snapshot| snapshot.is_idle()) {
+            return;
         }
     }
 }

@@ -51,6 +51,10 @@ pub enum CliError {
     Running(String),
     /// The engine was about to end and has not begun with it.
     Unavailable(String),
+    /// The engine's process could not start, and has said why.
+    Told {
+        code: u8,
+    },
     Failed {
         message: String,
         hint: Option<String>,
@@ -65,6 +69,7 @@ impl CliError {
     pub fn code(&self) -> u8 {
         match self {
             CliError::NobodyReads => 0,
+            CliError::Told { code } => *code,
             CliError::Unavailable(_) | CliError::Failed { .. } => 1,
             CliError::Usage(_) => 2,
             CliError::Locked(_) | CliError::Running(_) => 6,

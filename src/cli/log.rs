@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,9 +51,11 @@ enum Style {
 
 /// Starts the log on standard error, or in a file: when one is named, and when a screen is up.
 pub fn start(cli: &Cli, places: &Places) -> Result<Log> {
-    let is_daemon = matches!(cli.command, Some(Command::Daemon));
+    let is_daemon = matches!(cli.command, Some(Command::Daemon { .. }));
     let has_screen = cli.command.is_none() && output::is_interactive();
-    let level = match (cli.globals.quiet, cli.globals.verbose + u8::from(is_daemon)) {
+    // Whoever looks at a screen sees there what a service's log would tell.
+    let is_service = matches!(cli.command, Some(Command::Daemon { while_used: false }));
+    let level = match (cli.globals.quiet, cli.globals.verbose + u8::from(is_service)) {
         (true, _) => "error",
         (false, 0) => "warn",
         (false, 1) => "info",
@@ -60,10 +63,9 @@ pub fn start(cli: &Cli, places: &Places) -> Result<Log> {
     };
     let filter = std::env::var("WATCHKEEPER_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
-    let file = match (&cli.globals.log_file, has_screen) {
-        (Some(file), _) => Some(file.clone()),
-        (None, true) => Some(places.make_data_directory()?.join("watchkeeper.log")),
-        (None, false) => None,
+    let file = match has_screen {
+        true => Some(places.screen_log()?),
+        false => places.log_file().map(Path::to_owned),
     };
     let (target, style): (Box<dyn Write + Send>, Style) = match file {
         Some(path) => (Box::new(open(&path)?), Style::Timed),
@@ -77,7 +79,7 @@ pub fn start(cli: &Cli, places: &Places) -> Result<Log> {
     Ok(log)
 }
 
-fn open(path: &std::path::Path) -> Result<std::fs::File> {
+fn open(path: &Path) -> Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     let opened = std::fs::File::options().create(true).append(true).mode(0o600).open(path);
     opened.map_err(|error| CliError::failed(format!("log file {}: {error}", path.display())))

@@ -1,6 +1,7 @@
 //! The command line: parses, wires the rooms together, prints, and says how it ended. The composition root.
 
 mod args;
+mod background;
 mod daemon;
 mod digest;
 mod doctor;
@@ -84,7 +85,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Metrics => metrics::run(context),
         Command::Scheduler(command) => scheduler::run(context, command),
         Command::Doctor => doctor::run(context),
-        Command::Daemon => daemon::run(context),
+        Command::Daemon { while_used } => daemon::run(context, while_used),
         Command::Config(command) => config(context, command),
         Command::Completions { shell } => completions(context, shell),
         Command::Man { directory } => man(context, &directory),
@@ -164,7 +165,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn report(error: &CliError) {
     match error {
-        CliError::NobodyReads => {}
+        CliError::NobodyReads | CliError::Told { .. } => {}
         CliError::Usage(message) | CliError::Unavailable(message) => output::error(message, None),
         CliError::Running(holder) => output::error(
             &format!("a watchkeeper is running already for this data directory: {holder}"),

@@ -1,6 +1,7 @@
 //! `watchkeeper [DIR...]`: adds the directories, then opens the screen; without a terminal it syncs them in plain lines.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
@@ -12,7 +13,8 @@ use super::session::Session;
 use crate::config::{self, ConfigError};
 use crate::domain::run::{Kind, Trigger};
 use crate::domain::show::show;
-use crate::engine::protocol::{AddRepository, Answer, Command, SyncRequest};
+use crate::engine::Handle;
+use crate::engine::protocol::{AddRepository, Answer, Command, Stay, SyncRequest};
 use crate::tui::{self, Exit, Here, Keys};
 
 /// Runs the program without a command.
@@ -28,7 +30,7 @@ pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> R
         confirm_large_place(&path, false)?;
     }
     let session = match has_screen || is_plain {
-        true => Session::start_resident(context)?,
+        true => Session::look_on(context)?,
         false => Session::start(context, context.out.shows_progress)?,
     };
     let result = match add_all(&session, directories) {
@@ -81,7 +83,7 @@ fn in_lines(context: &mut Context, session: &Session, names: Vec<String>) -> Res
     plain::run(context, session, events)
 }
 
-/// Opens the screen on this session's engine, and lets the runs go on without it where the person wants that.
+/// Opens the screen on this session's engine, which goes on without it as long as runs do.
 fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<String>) -> Result<Verdict> {
     let config = context.places.config()?;
     sync_added(session, names)?;
@@ -95,27 +97,22 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
             home: std::env::var_os("HOME").map(PathBuf::from),
             directory: std::env::current_dir().unwrap_or_default(),
         },
-        hosts_engine: !session.is_attached(),
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
     match shown.map_err(|error| CliError::failed(error.to_string()))? {
         Exit::Quit => Ok(Verdict::default()),
         Exit::QuitWhileRunning { cancel: true } => {
-            session.runtime.block_on(cancel_all(session));
+            session.runtime.block_on(cancel_all(session.handle()));
             Ok(Verdict::default())
         }
         Exit::QuitWhileRunning { cancel: false } => {
-            context.out.message("going on without the screen until the runs have ended; Ctrl-C cancels them");
-            session.runtime.block_on(wait_for_end(session))
+            context.out.message("the runs go on; `watchkeeper` shows them, `watchkeeper cancel` ends them");
+            Ok(Verdict::default())
         }
-        // Not a word: there is no terminal any more. A foreign engine needs nobody to wait for it.
-        Exit::HungUp if session.is_attached() => Ok(Verdict { signal: Some(1), ..Verdict::default() }),
-        Exit::HungUp => {
-            session.runtime.block_on(wait_for_end(session))?;
-            Ok(Verdict { signal: Some(1), ..Verdict::default() })
-        }
+        // Not a word: there is no terminal any more.
+        Exit::HungUp => Ok(Verdict { signal: Some(1), ..Verdict::default() }),
         Exit::Ended { signal } => {
-            session.runtime.block_on(cancel_all(session));
+            session.runtime.block_on(cancel_unless_service(session.handle()));
             Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() })
         }
     }
@@ -134,21 +131,17 @@ fn theme_of(chosen: config::Theme) -> tui::Theme {
     }
 }
 
-/// Waits until nothing waits or runs, or a signal comes.
-async fn wait_for_end(session: &Session) -> Result<Verdict> {
-    tokio::select! {
-        () = follow::until_idle(session.handle()) => Ok(Verdict::default()),
-        signal = follow::any_signal() => {
-            cancel_all(session).await;
-            Ok(Verdict { signal: Some(signal?), ..Verdict::default() })
-        }
-    }
+/// Cancels everything, and waits until it has ended, for so long as a run may take to stop.
+async fn cancel_all(handle: &Handle) {
+    const STOPPED_WITHIN: Duration = Duration::from_secs(5);
+    // Refused only when the engine has ended already. A run that does not stop is closed without us.
+    let _answer = handle.send(Command::Cancel { names: Vec::new(), run: None }).await;
+    let _late = tokio::time::timeout(STOPPED_WITHIN, follow::until_idle(handle)).await;
 }
 
-/// Cancels everything in an engine that ends with this process.
-async fn cancel_all(session: &Session) {
-    if !session.is_attached() {
-        // Refused only when it has ended already.
-        let _answer = session.handle().send(Command::Cancel { names: Vec::new(), run: None }).await;
+/// As [`cancel_all`], where the runs are not those of a service, which nobody who ends a screen means.
+pub async fn cancel_unless_service(handle: &Handle) {
+    if handle.snapshot().await.is_some_and(|snapshot| snapshot.stay != Stay::Service) {
+        cancel_all(handle).await;
     }
 }

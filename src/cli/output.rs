@@ -158,6 +158,11 @@ pub fn error(message: &str, hint: Option<&str>) {
     }
 }
 
+/// Prints on standard error what another process of this program wanted to say there.
+pub fn pass_on(said: &[u8]) {
+    String::from_utf8_lossy(said).lines().for_each(error_line);
+}
+
 #[expect(clippy::print_stderr, reason = "the one place from which standard error is written")]
 fn error_line(text: &str) {
     eprintln!("{}", show_message(text));

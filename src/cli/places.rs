@@ -1,7 +1,7 @@
 //! Where things live: data directory, config, index.
 
 use std::ffi::OsString;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::args::Globals;
@@ -17,6 +17,7 @@ pub struct Places {
     data_directory: PathBuf,
     pub config_file: PathBuf,
     socket: Option<PathBuf>,
+    log_file: Option<PathBuf>,
 }
 
 impl Places {
@@ -40,7 +41,30 @@ impl Places {
             None => below_home("XDG_CONFIG_HOME", ".config")?.join("watchkeeper/config.toml"),
         };
         let socket = globals.socket.as_deref().map(std::path::absolute).transpose()?;
-        Ok(Places { data_directory: std::path::absolute(data_directory)?, config_file, socket })
+        let log_file = globals.log_file.as_deref().map(std::path::absolute).transpose()?;
+        let (data_directory, config_file) = (std::path::absolute(data_directory)?, std::path::absolute(config_file)?);
+        Ok(Places { data_directory, config_file, socket, log_file })
+    }
+
+    /// Returns the options by which another call of this program finds the same places.
+    pub fn arguments(&self) -> Result<Vec<OsString>> {
+        let mut arguments: Vec<OsString> = vec!["--data-dir".into(), self.make_data_directory()?.into()];
+        arguments.extend(["--config".into(), self.config_file.clone().into()]);
+        arguments.extend(self.socket.iter().flat_map(|socket| ["--socket".into(), socket.clone().into()]));
+        Ok(arguments)
+    }
+
+    /// Returns the file that the log was asked to go to.
+    pub fn log_file(&self) -> Option<&Path> {
+        self.log_file.as_deref()
+    }
+
+    /// Returns where the log goes when a screen is up.
+    pub fn screen_log(&self) -> Result<PathBuf> {
+        match &self.log_file {
+            Some(file) => Ok(file.clone()),
+            None => Ok(self.make_data_directory()?.join("watchkeeper.log")),
+        }
     }
 
     /// Reads the config; a wrong one stops everything.
@@ -55,13 +79,18 @@ impl Places {
         };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data_directory).map_err(fail)?;
         let path = std::fs::canonicalize(&self.data_directory).map_err(fail)?;
-        let owner = std::fs::metadata(&path).map_err(fail)?.uid();
+        let found = std::fs::metadata(&path).map_err(fail)?;
+        let owner = found.uid();
         let us = rustix::process::geteuid().as_raw();
         if owner != us {
             return Err(CliError::failed(format!(
                 "data directory {} belongs to user {owner} and this is user {us}; choose another --data-dir",
                 path.display()
             )));
+        }
+        // Made by hand for us: nobody has anything in it that this could keep him from.
+        if found.mode() & 0o077 != 0 && std::fs::read_dir(&path).map_err(fail)?.next().is_none() {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).map_err(fail)?;
         }
         Ok(path)
     }

@@ -10,18 +10,19 @@ use tokio::sync::mpsc::{Receiver, channel};
 use super::Context;
 use super::exit::{Result, Verdict};
 use super::follow::{any_signal, describe, until_idle};
+use super::open::cancel_unless_service;
 use super::session::Session;
 use super::status;
 use crate::domain::amount::plural;
 use crate::domain::report::Run;
 use crate::domain::run::Kind;
 use crate::domain::show::show_message;
-use crate::engine::protocol::{Command, Event, RunProgress};
+use crate::engine::protocol::{Event, RunProgress};
 use crate::engine::{self, Handle, Subscription};
 
 const HELP: &str = "Any command of watchkeeper without its first word, such as:
 status, history photos, changes --since 1d, problems, held, sync photos, cancel, repo add /srv/music, doctor.
-help COMMAND says what a command can do. quit leaves; quit now leaves at once, runs of this program are cancelled.";
+help COMMAND says what a command can do. quit leaves; what runs goes on, and cancel ends it.";
 
 /// How a session in lines goes on.
 enum Next {
@@ -54,22 +55,20 @@ pub fn run(context: &mut Context, session: &Session, mut events: Subscription) -
         match session.runtime.block_on(next(&mut events, &mut lines))? {
             Next::Event(Event::Ended) => {
                 context.out.line("The engine has ended.")?;
-                return Ok(Verdict::default());
+                if session.handle().is_over() {
+                    return Ok(Verdict::default());
+                }
             }
             Next::Event(event) => said.tell(context, &event)?,
             Next::Line(line) => match line.trim() {
                 "" => {}
                 "help" | "?" => context.out.line(HELP)?,
-                "quit" | "exit" | "q" if session.is_attached() => return Ok(Verdict::default()),
-                "quit" | "exit" | "q" => match session.runtime.block_on(running(session.handle())) {
-                    0 => return Ok(Verdict::default()),
-                    runs => context.out.line(&format!(
-                        "{} on: wait for the end, or type quit now to cancel.",
-                        plural(runs as u64, "run is going", "runs are going")
-                    ))?,
-                },
-                "quit now" => {
-                    session.runtime.block_on(cancel(session));
+                "quit" | "exit" | "q" => {
+                    let runs = session.runtime.block_on(running(session.handle()));
+                    if runs > 0 {
+                        let runs = plural(runs as u64, "run goes", "runs go");
+                        context.out.line(&format!("{runs} on; `watchkeeper cancel` ends what runs."))?;
+                    }
                     return Ok(Verdict::default());
                 }
                 line => carry_out(context, line)?,
@@ -79,7 +78,7 @@ pub fn run(context: &mut Context, session: &Session, mut events: Subscription) -
                 return Ok(Verdict::default());
             }
             Next::Signal(number) => {
-                session.runtime.block_on(cancel(session));
+                session.runtime.block_on(cancel_unless_service(session.handle()));
                 return Ok(Verdict { signal: Some(number), ..Verdict::default() });
             }
         }
@@ -100,14 +99,6 @@ async fn running(handle: &Handle) -> usize {
     snapshot.queued.len() + snapshot.running.iter().filter(|run| run.kind != Kind::Realtime).count()
 }
 
-/// Cancels what runs in an engine that ends with this process.
-async fn cancel(session: &Session) {
-    if !session.is_attached() {
-        // Refused only when it has ended already.
-        let _answer = session.handle().send(Command::Cancel { names: Vec::new(), run: None }).await;
-    }
-}
-
 /// Runs one command as a person would in a shell: it reaches this engine by its socket.
 fn carry_out(context: &mut Context, line: &str) -> Result<()> {
     let Some(words) = shlex::split(line) else {
@@ -116,11 +107,7 @@ fn carry_out(context: &mut Context, line: &str) -> Result<()> {
     // Who is used to write it may write it.
     let words = words.iter().skip_while(|word| *word == "watchkeeper");
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command
-        .arg("--data-dir")
-        .arg(context.places.make_data_directory()?)
-        .arg("--config")
-        .arg(&context.places.config_file);
+    command.args(context.places.arguments()?);
     let ended: io::Result<ExitStatus> = command.args(words).stdin(std::process::Stdio::null()).status();
     match ended?.code() {
         Some(0) => Ok(()),

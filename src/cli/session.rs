@@ -1,15 +1,17 @@
 //! An engine for the time of one command: the one that runs already, or else one in this process, without watcher and
-//! schedule.
+//! schedule; for a screen one in a process of its own ([`super::background`]).
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Context;
+use super::background::Launcher;
 use super::exit::{CliError, Result};
 use super::follow;
 use crate::api::{self, Client, Server};
 use crate::config::Config;
-use crate::engine::protocol::{Answer, Command, Snapshot};
+use crate::engine::protocol::{Answer, Command, Stay};
 use crate::engine::{Engine, EngineError, Handle, LockError, Options};
 
 /// An engine that has taken the lock serves its socket a moment later.
@@ -27,8 +29,8 @@ pub struct Session {
 
 /// Where the engine runs.
 enum Place {
-    Here { engine: Engine, server: Option<Server>, is_resident: bool },
-    Elsewhere(Client),
+    Here { engine: Engine, server: Option<Server>, stay: Stay },
+    Elsewhere { client: Client, launcher: Option<Arc<Mutex<Launcher>>> },
 }
 
 impl Session {
@@ -41,22 +43,64 @@ impl Session {
             data_directory,
             config,
             counts_ahead,
-            resident: false,
+            stay: Stay::Command,
         })
     }
 
-    /// Reaches the running engine, or starts one that watches and keeps the schedule.
+    /// Reaches the running engine, or starts one in this process that watches and keeps the schedule.
     ///
     /// # Errors
-    /// As [`Session::start`].
-    pub fn start_resident(context: &Context) -> Result<Session> {
+    /// As [`Session::start`]; also when nobody could reach one that only stays while it is used.
+    pub fn start_resident(context: &Context, stay: Stay) -> Result<Session> {
         Session::open(context, |data_directory, config| Options {
             data_directory,
             config,
             // Someone may look on at any time.
             counts_ahead: true,
-            resident: true,
+            stay,
         })
+    }
+
+    /// Reaches the running engine, or one in a process of its own that is started for it, and finds the next one when
+    /// that is lost. A service is waited for; any other engine is replaced.
+    ///
+    /// # Errors
+    /// When another one has the data directory and cannot be reached, or none can be started.
+    pub fn look_on(context: &Context) -> Result<Session> {
+        context.places.config()?;
+        let data_directory = context.places.make_data_directory()?;
+        let socket = context.places.socket(&data_directory)?;
+        let launcher = Arc::new(Mutex::new(Launcher::new(&context.places)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut since = Instant::now();
+        for tries in 0.. {
+            if tries < TRIES && !crate::engine::is_running(&data_directory) {
+                let launched = lock(&launcher).launch();
+                // Someone else was quicker: then that one is reached.
+                if !matches!(launched, Err(CliError::Told { code: 6 })) {
+                    launched?;
+                }
+                since = Instant::now();
+            }
+            let shared = Arc::clone(&launcher);
+            let revive = move |stay| {
+                if stay != Stay::Service {
+                    lock(&shared).relaunch();
+                }
+            };
+            match api::attach(&socket, revive) {
+                Ok(client) => {
+                    return Ok(Session { place: Place::Elsewhere { client, launcher: Some(launcher) }, runtime });
+                }
+                Err(error) if since.elapsed() > STARTING => {
+                    tracing::info!(%error, "the running engine cannot be reached");
+                    return Err(CliError::Locked(holder(&data_directory)));
+                }
+                // It may just be starting, or ending: then the lock is free the next time.
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+        unreachable!("the loop has no end of its own")
     }
 
     fn open(context: &Context, options: impl Fn(PathBuf, Config) -> Options) -> Result<Session> {
@@ -66,15 +110,28 @@ impl Session {
         let since = Instant::now();
         loop {
             let options = options(data_directory.clone(), config.clone());
-            let is_resident = options.resident;
+            let stay = options.stay;
             match Engine::start(options) {
                 Ok(engine) => {
-                    let server = serve(context, &engine, &data_directory);
-                    return Ok(Session { place: Place::Here { engine, server, is_resident }, runtime });
+                    let server = match serve(context, &engine, &data_directory) {
+                        Ok(server) => Some(server),
+                        Err(error) if stay == Stay::WhileUsed => {
+                            engine.stop();
+                            return Err(error);
+                        }
+                        // Without that it works as well, only alone.
+                        Err(error) => {
+                            if let CliError::Failed { message, .. } = error {
+                                context.out.message(&format!("no other command can reach this engine: {message}"));
+                            }
+                            None
+                        }
+                    };
+                    return Ok(Session { place: Place::Here { engine, server, stay }, runtime });
                 }
                 Err(EngineError::Lock(LockError::Held { holder })) => {
                     match reach(context, &data_directory) {
-                        Ok(client) => return Ok(Session { place: Place::Elsewhere(client), runtime }),
+                        Ok(client) => return Ok(Session { place: elsewhere(client), runtime }),
                         Err(_) if since.elapsed() > STARTING => return Err(CliError::Locked(holder)),
                         // It may just be starting, or ending: then the lock is free the next time.
                         Err(_) => std::thread::sleep(Duration::from_millis(50)),
@@ -114,24 +171,21 @@ impl Session {
     /// When one runs and cannot be reached.
     pub fn attach(context: &Context) -> Result<Option<Session>> {
         let Some(data_directory) = context.places.engine_directory() else { return Ok(None) };
-        let client = reach(context, &data_directory).map_err(|_| {
-            let holder = std::fs::read_to_string(data_directory.join("engine.lock")).unwrap_or_default();
-            CliError::Locked(holder.trim().to_owned())
-        })?;
+        let client = reach(context, &data_directory).map_err(|_| CliError::Locked(holder(&data_directory)))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Some(Session { place: Place::Elsewhere(client), runtime }))
+        Ok(Some(Session { place: elsewhere(client), runtime }))
     }
 
     pub fn handle(&self) -> &Handle {
         match &self.place {
             Place::Here { engine, .. } => &engine.handle,
-            Place::Elsewhere(client) => &client.handle,
+            Place::Elsewhere { client, .. } => &client.handle,
         }
     }
 
     /// Tells whether the engine runs in another process and goes on without this one.
     pub fn is_attached(&self) -> bool {
-        matches!(self.place, Place::Elsewhere(_))
+        matches!(self.place, Place::Elsewhere { .. })
     }
 
     /// Sends a command; a refusal becomes an error.
@@ -155,17 +209,25 @@ impl Session {
     /// Ends the engine in this process, one for the time of a command when it has done what other commands have asked it
     /// for meanwhile; leaves one in another process alone. Returns whether it ended in order.
     pub fn end(self, context: &Context) -> bool {
-        match self.place {
-            Place::Here { engine, server: Some(server), is_resident: true } => server.stop(engine),
-            Place::Here { engine, server: Some(mut server), is_resident: false } => {
-                self.runtime.block_on(finish(context, &engine.handle));
+        let Session { place, runtime } = self;
+        match place {
+            Place::Here { engine, server: Some(server), stay } if stay.is_resident() => server.stop(engine),
+            Place::Here { engine, server: Some(mut server), .. } => {
+                runtime.block_on(finish(context, &engine.handle));
                 server.close();
                 // What came while it closed.
-                self.runtime.block_on(finish(context, &engine.handle));
+                runtime.block_on(finish(context, &engine.handle));
                 server.stop(engine)
             }
             Place::Here { engine, server: None, .. } => engine.stop(),
-            Place::Elsewhere(_) => true,
+            Place::Elsewhere { client, launcher } => {
+                // Nobody looks on from here any more, not even a task that waits for events.
+                drop((client, runtime));
+                if let Some(launcher) = launcher {
+                    lock(&launcher).wait();
+                }
+                true
+            }
         }
     }
 }
@@ -180,8 +242,7 @@ fn reach(context: &Context, data_directory: &Path) -> Result<Client> {
 
 /// Waits for the runs that others have asked for, unless a signal comes: that cancels them.
 async fn finish(context: &Context, handle: &Handle) {
-    let is_idle = |snapshot: &Snapshot| snapshot.running.is_empty() && snapshot.queued.is_empty();
-    if handle.snapshot().await.is_none_or(|snapshot| is_idle(&snapshot)) {
+    if handle.snapshot().await.is_none_or(|snapshot| snapshot.is_idle()) {
         return;
     }
     if tokio::time::timeout(UNNOTICED, follow::until_idle(handle)).await.is_ok() {
@@ -195,19 +256,22 @@ async fn finish(context: &Context, handle: &Handle) {
     }
 }
 
-/// Lets others reach this engine. Without that it works as well, only alone.
-fn serve(context: &Context, engine: &Engine, data_directory: &Path) -> Option<Server> {
-    let served = context
-        .places
-        .socket(data_directory)
-        .and_then(|socket| Ok(api::serve(engine.handle.clone(), &data_directory.join("index.db"), socket)?));
-    match served {
-        Ok(server) => Some(server),
-        Err(error) => {
-            if let CliError::Failed { message, .. } = error {
-                context.out.message(&format!("no other command can reach this engine: {message}"));
-            }
-            None
-        }
-    }
+/// Lets others reach this engine.
+fn serve(context: &Context, engine: &Engine, data_directory: &Path) -> Result<Server> {
+    let socket = context.places.socket(data_directory)?;
+    Ok(api::serve(engine.handle.clone(), &data_directory.join("index.db"), socket)?)
+}
+
+/// Returns who has the data directory, as he has written it down.
+pub fn holder(data_directory: &Path) -> String {
+    let written = std::fs::read_to_string(data_directory.join("engine.lock")).unwrap_or_default();
+    written.trim().to_owned()
+}
+
+fn elsewhere(client: Client) -> Place {
+    Place::Elsewhere { client, launcher: None }
+}
+
+fn lock(launcher: &Mutex<Launcher>) -> MutexGuard<'_, Launcher> {
+    launcher.lock().unwrap_or_else(PoisonError::into_inner)
 }

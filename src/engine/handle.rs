@@ -62,6 +62,16 @@ impl Handle {
         self.calls.closed().await;
     }
 
+    /// Tells whether nobody answers any more, and nobody will.
+    pub fn is_over(&self) -> bool {
+        self.calls.is_closed()
+    }
+
+    /// Returns how many listen to an engine in this process.
+    pub fn listeners(&self) -> usize {
+        self.events.receiver_count()
+    }
+
     /// Starts to listen.
     pub fn subscribe(&self) -> Subscription {
         Subscription { handle: self.clone(), receiver: self.events.subscribe(), needs_snapshot: true }

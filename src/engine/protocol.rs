@@ -274,9 +274,46 @@ pub struct Snapshot {
     /// By name.
     pub live: Vec<Live>,
     pub scheduler: SchedulerStatus,
+    pub stay: Stay,
+}
+
+/// How long an engine goes on by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stay {
+    /// Until it has done what it was asked for: it does not watch, and keeps no schedule.
+    #[default]
+    Command,
+    /// As long as someone looks on or something runs: a screen has started it.
+    WhileUsed,
+    /// Until it is told to end.
+    Service,
+}
+
+impl Stay {
+    const ALL: [(Stay, &str); 3] =
+        [(Stay::Command, "command"), (Stay::WhileUsed, "while_used"), (Stay::Service, "service")];
+
+    /// Tells whether it watches and keeps the schedule.
+    pub fn is_resident(self) -> bool {
+        self != Stay::Command
+    }
+
+    pub fn as_str(self) -> &'static str {
+        Stay::ALL.iter().find(|(stay, _)| *stay == self).map_or("", |(_, word)| *word)
+    }
+
+    pub fn parse(word: &str) -> Option<Stay> {
+        Stay::ALL.iter().find(|(_, known)| *known == word).map(|(stay, _)| *stay)
+    }
 }
 
 impl Snapshot {
+    /// Tells whether nothing waits or runs. A realtime run mostly waits, and what the watcher finds meanwhile is looked at
+    /// when the next engine starts.
+    pub fn is_idle(&self) -> bool {
+        self.queued.is_empty() && self.running.iter().all(|run| run.kind == Kind::Realtime)
+    }
+
     /// Returns what is known of one repository.
     pub fn live_of(&self, repository: &str) -> Option<&Live> {
         self.live.iter().find(|live| live.repository == repository)

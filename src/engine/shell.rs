@@ -16,7 +16,7 @@ use super::lock::Lock;
 use super::lookups::Lookups;
 use super::news::{News, NewsSender};
 use super::progress::Progress;
-use super::protocol::{Answer, Command, Event, Refusal, Snapshot};
+use super::protocol::{Answer, Command, Event, Refusal, Snapshot, Stay};
 use super::state::{Input, ReplyId, State};
 use super::stop::Stop;
 use super::teller::Teller;
@@ -60,6 +60,7 @@ pub(super) struct Shell {
     pub leaving: Vec<Removal>,
     pub next_directory_id: Arc<AtomicI64>,
     pub counts_ahead: bool,
+    pub stay: Stay,
     pub watcher: Option<Watcher>,
     /// Repositories of which was said that the limit of watches is too low for them, and that has not been mended since.
     pub told_limit: BTreeSet<RepositoryId>,
@@ -336,6 +337,7 @@ impl Shell {
             running: self.jobs.values().map(RunningJob::sample).collect(),
             live: live(&self.state, now),
             scheduler: scheduler(&self.state, now),
+            stay: self.stay,
         }
     }
 

@@ -14,7 +14,7 @@ use super::handle::Handle;
 use super::lock::{Lock, LockError};
 use super::lookups::Lookups;
 use super::news::NewsSender;
-use super::protocol::Command;
+use super::protocol::{Command, Stay};
 use super::shell::Shell;
 use super::state::{Input, State};
 use super::teller::Teller;
@@ -36,8 +36,8 @@ pub struct Options {
     pub config: Config,
     /// A first run counts ahead, as someone looks at its progress.
     pub counts_ahead: bool,
-    /// It stays: watches and keeps the schedule. Otherwise it only does what it is asked for.
-    pub resident: bool,
+    /// One that stays watches and keeps the schedule.
+    pub stay: Stay,
 }
 
 /// Why no engine runs.
@@ -88,7 +88,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let seed = clock::wall_ns().unsigned_abs();
         let mut shell = Shell {
-            state: State::new(config, options.resident, seed),
+            state: State::new(config, options.stay.is_resident(), seed),
             teller: Teller::new(desk.clone()),
             desk,
             lookups: Lookups::default(),
@@ -101,6 +101,7 @@ impl Engine {
             leaving: Vec::new(),
             next_directory_id: Arc::new(AtomicI64::new(last_id + 1)),
             counts_ahead: options.counts_ahead,
+            stay: options.stay,
             watcher: None,
             told_limit: BTreeSet::new(),
             probes: BTreeMap::new(),
@@ -108,14 +109,14 @@ impl Engine {
         };
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             runtime.block_on(async {
-                if options.resident {
+                if options.stay.is_resident() {
                     shell.start_watcher();
                 }
                 shell.step(Input::Repositories(tracked));
                 shell.run(receiver, heard).await;
             });
             // A command waits for what its runs have to tell; who stays is stopped by a manager that waits five seconds.
-            let patience = if options.resident { HOOKS_AT_END } else { shell.desk.config.hooks.timeout * 2 };
+            let patience = if options.stay.is_resident() { HOOKS_AT_END } else { shell.desk.config.hooks.timeout * 2 };
             shell.teller.finish(patience);
             // A thread that is stuck on a dead mount must not hold up the end.
             runtime.shutdown_background();

@@ -189,7 +189,7 @@ fn back(state: &mut State) -> Vec<Effect> {
 
 fn leave(state: &mut State, action: Action) -> Vec<Effect> {
     let now_ms = state.now.monotonic_ms;
-    let is_asking = state.engine == Engine::Here && state.has_runs();
+    let is_asking = state.engine == Engine::WhileUsed && state.has_runs();
     if action == Action::Interrupt {
         let is_second = state.interrupted_ms.is_some_and(|before| now_ms.saturating_sub(before) <= TWICE_MS);
         state.interrupted_ms = Some(now_ms);

@@ -23,7 +23,7 @@ use crate::domain::report::{
 use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::run::{Kind, Outcome, Tally};
 use crate::domain::status::WatchMode;
-use crate::engine::protocol::{Event, Live, NextRun, QueuedRun, RunProgress, Snapshot};
+use crate::engine::protocol::{Event, Live, NextRun, QueuedRun, RunProgress, Snapshot, Stay};
 use crate::index::{Cause, CauseKey, Members, Sort};
 
 pub use troubles::*;
@@ -41,8 +41,9 @@ pub fn now(monotonic_ms: u64) -> Now {
 /// A state before anything was read.
 pub fn blank(width: u16, height: u16) -> State {
     let theme = Theme::new(Choice::Auto, false);
-    let mut state = State::new(theme, Keys::default(), Engine::Here, Size { width, height }, now(0));
+    let mut state = State::new(theme, Keys::default(), Size { width, height }, now(0));
     state.zone = Zone::Utc;
+    state.engine = Engine::WhileUsed;
     state
 }
 
@@ -81,7 +82,12 @@ pub fn read_selected(state: &mut State) {
 /// Runs of `photos` and a waiting one of `mail`.
 pub fn sync(state: &mut State) {
     let queued = QueuedRun { repository: "mail".to_owned(), run_id: "01Q".to_owned(), kind: Kind::Full, joined: false };
-    let snapshot = Snapshot { queued: vec![queued], running: vec![progress("photos")], ..Snapshot::default() };
+    let snapshot = Snapshot {
+        queued: vec![queued],
+        running: vec![progress("photos")],
+        stay: Stay::WhileUsed,
+        ..Snapshot::default()
+    };
     tell(state, Msg::Engine(Event::Snapshot(snapshot)));
 }
 

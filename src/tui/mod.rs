@@ -79,16 +79,14 @@ pub struct Options {
     pub mouse: bool,
     /// Where typed paths begin.
     pub here: Here,
-    /// The engine runs in this process: quitting asks what becomes of its runs.
-    pub hosts_engine: bool,
 }
 
 /// How the screen ended. The terminal is as it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Nothing runs here that would be cut off.
+    /// Nothing runs that someone must decide about.
     Quit,
-    /// Runs are going in this process: end them as cancelled, or let them end without a screen.
+    /// Runs are going in an engine that a screen has started: end them as cancelled, or let them go on.
     QuitWhileRunning { cancel: bool },
     /// The terminal is gone (SIGHUP): runs go on, nothing can be printed any more.
     HungUp,

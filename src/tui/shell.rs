@@ -21,7 +21,7 @@ use super::keymap::Key;
 use super::pace::{Pacer, Reason};
 use super::reading::Reading;
 use super::remember::{self, Memory, Remembering};
-use super::state::{Engine, State};
+use super::state::State;
 use super::terminal::TermGuard;
 use super::theme::Theme;
 use super::update::{read_all, update};
@@ -100,9 +100,8 @@ impl Shell {
         let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
         let mut terminal = TermGuard::take(sender.clone()).map_err(TuiError::Terminal)?;
         let started = Instant::now();
-        let engine = if options.hosts_engine { Engine::Here } else { Engine::Elsewhere };
         let theme = Theme::new(options.theme, options.ascii);
-        let mut state = State::new(theme, options.keys, engine, Size { width, height }, now(started));
+        let mut state = State::new(theme, options.keys, Size { width, height }, now(started));
         state.mouse = options.mouse;
         terminal.set_mouse(options.mouse).map_err(TuiError::Terminal)?;
         state.forms.here = options.here;
@@ -283,13 +282,7 @@ impl Shell {
     /// The stream is dropped first: its thread would read what is meant for the shell.
     fn suspend(&mut self) -> Result<(), TuiError> {
         self.input = None;
-        let words = match self.state.engine {
-            Engine::Here => {
-                "watchkeeper rests with its engine: nothing is watched, and nobody else is answered, until fg\n"
-            }
-            Engine::Elsewhere | Engine::Ended => "",
-        };
-        let suspended = self.terminal.suspend(words).map_err(TuiError::Terminal);
+        let suspended = self.terminal.suspend().map_err(TuiError::Terminal);
         self.input = Some(EventStream::new());
         suspended
     }
@@ -327,8 +320,8 @@ async fn forward(handle: Handle, news: mpsc::Sender<Msg>) {
     let mut subscription = handle.subscribe();
     loop {
         let event = subscription.next().await;
-        let is_last = event == Event::Ended;
-        if news.send(Msg::Engine(event)).await.is_err() || is_last {
+        let is_over = event == Event::Ended && handle.is_over();
+        if news.send(Msg::Engine(event)).await.is_err() || is_over {
             return;
         }
     }
@@ -366,17 +359,21 @@ mod tests {
     use crate::engine::protocol::Snapshot;
 
     #[tokio::test]
-    async fn the_engine_s_news_begin_with_a_snapshot_and_end_when_it_ends() {
+    async fn the_engine_s_news_begin_with_a_snapshot_and_go_on_with_the_next_engine() {
         let (handle, engine) = FakeEngine::new();
         let events = engine.events.clone();
         let (sender, mut news) = mpsc::channel(WAITING);
-        tokio::spawn(engine.serve(Snapshot::default(), |_, _| Answer::Done { count: 0 }));
+        let serving = tokio::spawn(engine.serve(Snapshot::default(), |_, _| Answer::Done { count: 0 }));
         let forwarding = tokio::spawn(forward(handle, sender));
         assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Snapshot(_)))));
-        for event in [Event::Changed, Event::Ended] {
-            events.send(event).unwrap();
+        for event in [Event::Changed, Event::Ended, Event::Snapshot(Snapshot::default())] {
+            events.send(event.clone()).unwrap();
+            assert!(matches!(news.recv().await, Some(Msg::Engine(heard)) if heard == event));
         }
-        assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Changed))));
+        // Nobody answers any more, and nobody will.
+        serving.abort();
+        assert!(serving.await.unwrap_err().is_cancelled());
+        events.send(Event::Ended).unwrap();
         assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Ended))));
         forwarding.await.unwrap();
     }

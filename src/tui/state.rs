@@ -81,11 +81,12 @@ pub struct State {
 /// Where the engine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// In this process: quitting asks what becomes of its runs.
-    Here,
-    /// In another one: quitting leaves it alone.
-    Elsewhere,
-    Ended,
+    /// It ends when nobody looks on and nothing runs: quitting asks what becomes of its runs.
+    WhileUsed,
+    /// It has its own reason to run: quitting leaves it alone.
+    Other,
+    /// It is gone, and the next one is looked for.
+    Lost,
 }
 
 /// One repository of the list.
@@ -141,7 +142,7 @@ pub enum Detail {
 
 impl State {
     /// Returns the state before anything was read.
-    pub fn new(theme: Theme, keys: Keys, engine: Engine, size: Size, now: Now) -> State {
+    pub fn new(theme: Theme, keys: Keys, size: Size, now: Now) -> State {
         State {
             now,
             zone: Zone::default(),
@@ -149,7 +150,7 @@ impl State {
             keys,
             mouse: false,
             size,
-            engine,
+            engine: Engine::Other,
             entries: None,
             views: BTreeMap::new(),
             latest: Vec::new(),
@@ -279,7 +280,7 @@ impl State {
             let is_behind = live.is_some_and(|live| live.pending_hints > 0 || live.behind.is_some());
             let engine = match (self.progress_of(name).is_some(), self.engine) {
                 (true, _) => status::Engine::Working,
-                (false, Engine::Ended) => status::Engine::Absent,
+                (false, Engine::Lost) => status::Engine::Absent,
                 (false, _) if is_behind => status::Engine::Behind,
                 (false, _) => status::Engine::Idle,
             };

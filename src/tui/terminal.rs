@@ -129,9 +129,8 @@ impl TermGuard {
     ///
     /// # Errors
     /// When the terminal cannot be set.
-    pub fn suspend(&mut self, words: &str) -> io::Result<()> {
+    pub fn suspend(&mut self) -> io::Result<()> {
         RESTORE.leave();
-        write_all(io::stdout().as_fd(), words.as_bytes())?;
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
         self.reenter()
     }

@@ -16,7 +16,10 @@ use super::{act, away, changes, click, pane, plan};
 use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository;
 use crate::domain::run::Kind;
-use crate::engine::protocol::{Answer, Event, RunProgress};
+use crate::engine::protocol::{Answer, Event, RunProgress, Stay};
+
+/// Stands until there is an engine again.
+const LOST: &str = "the engine has ended; this is the last that was known";
 
 /// Changes the state by one message and returns what is to be done outside of it.
 pub fn update(state: &mut State, msg: Msg, now: Now) -> Vec<Effect> {
@@ -136,6 +139,7 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
 fn hear(state: &mut State, event: Event) -> Vec<Effect> {
     let effects = match event {
         Event::Snapshot(snapshot) => {
+            engine_found(state, snapshot.stay);
             (state.queued, state.running) = (snapshot.queued, snapshot.running);
             // The run of the watcher mostly waits: nothing is going on.
             state.running.retain(|run| run.kind != Kind::Realtime);
@@ -193,14 +197,29 @@ fn hear(state: &mut State, event: Event) -> Vec<Effect> {
     effects
 }
 
+fn engine_found(state: &mut State, stay: Stay) {
+    let was_lost = state.engine == Engine::Lost;
+    state.engine = if stay == Stay::WhileUsed { Engine::WhileUsed } else { Engine::Other };
+    if was_lost {
+        state.notices.retain(|notice| notice.text != LOST);
+        state.note("an engine runs again");
+    }
+}
+
 fn engine_ended(state: &mut State) -> Vec<Effect> {
-    state.engine = Engine::Ended;
+    if state.engine == Engine::Lost {
+        return Vec::new();
+    }
+    let hint = match state.engine {
+        Engine::WhileUsed => "another one is being started",
+        Engine::Other | Engine::Lost => "the screen goes on when one runs again; q leaves",
+    };
+    state.engine = Engine::Lost;
     // What it was going to do it will not do.
     state.live.clear();
     state.running.clear();
     state.queued.clear();
-    let hint = "start watchkeeper again to go on".to_owned();
-    state.warn("the engine has ended; this is the last that was known", Some(hint));
+    state.warn(LOST, Some(hint.to_owned()));
     read_all(state)
 }
 

@@ -118,7 +118,7 @@ struct Counts {
 fn counts(state: &State) -> Counts {
     let entries = state.entries();
     let mut counts = Counts { words: Vec::new(), worrying: 0, needy: 0 };
-    if state.engine == Engine::Ended {
+    if state.engine == Engine::Lost {
         counts.words.push(piece("no engine", Tone::Warn));
         counts.worrying += 1;
     }

@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 /// How long a text may take to appear on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-struct Screen {
-    parser: vt100::Parser,
-    bytes: Vec<u8>,
+pub struct Screen {
+    pub parser: vt100::Parser,
+    pub bytes: Vec<u8>,
     output: Receiver<Vec<u8>>,
     input: Box<dyn Write + Send>,
-    child: Box<dyn Child + Send + Sync>,
+    pub child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
 }
 
 impl Screen {
-    fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
+    pub fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
         let mut command = CommandBuilder::new(BINARY);
         command.args(["--data-dir", world.data.to_str().unwrap()]);
         command.args(args);
         Screen::spawn(world, command, environment)
     }
 
-    fn spawn(world: &World, mut command: CommandBuilder, environment: &[(&str, &str)]) -> Screen {
+    pub fn spawn(world: &World, mut command: CommandBuilder, environment: &[(&str, &str)]) -> Screen {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
         command.env("TERM", "xterm-256color");
@@ -49,13 +49,13 @@ impl Screen {
         Screen { parser: vt100::Parser::new(24, 80, 0), bytes: Vec::new(), output, input, child, master: pty.master }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Waits until the screen satisfies `is_there`.
     #[track_caller]
-    fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
+    pub fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
         let until = Instant::now() + DEADLINE;
         while !is_there(&self.text()) {
             match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -71,17 +71,17 @@ impl Screen {
     }
 
     #[track_caller]
-    fn wait_for(&mut self, text: &str) {
+    pub fn wait_for(&mut self, text: &str) {
         self.wait(text, |screen| screen.contains(text));
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.input.write_all(keys.as_bytes()).unwrap();
         self.input.flush().unwrap();
     }
 
     /// Waits for the end of the program; returns its exit code.
-    fn end(&mut self) -> u32 {
+    pub fn end(&mut self) -> u32 {
         let until = Instant::now() + DEADLINE;
         while let Ok(bytes) = self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
             self.parser.process(&bytes);
@@ -95,7 +95,7 @@ impl Screen {
 
     /// The terminal is as it was: main screen, visible cursor, no paste or mouse mode.
     #[track_caller]
-    fn assert_restored(&self) {
+    pub fn assert_restored(&self) {
         let screen = self.parser.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
@@ -199,6 +199,10 @@ fn a_lost_terminal_ends_the_screen_and_not_the_work() {
     let Screen { mut child, master, input, output, .. } = screen;
     drop((master, input, output));
     child.wait().unwrap();
+    let until = Instant::now() + DEADLINE;
+    while world.json(&["history"])[0]["outcome"].is_null() {
+        assert!(Instant::now() < until, "the run does not end");
+    }
     let run = &world.json(&["history"])[0];
     assert_eq!(run["outcome"], "completed", "{run}");
 }
@@ -234,12 +238,13 @@ fn a_panic_of_any_thread_leaves_a_terminal_that_can_be_used() {
 }
 
 fn show_and_panic(which: &str) {
+    use watchkeeper::engine::protocol::Stay;
     use watchkeeper::engine::{Engine, Options};
     let data_directory = std::path::PathBuf::from(std::env::var_os("WATCHKEEPER_TEST_DATA").unwrap());
     let index_path = data_directory.join("index.db");
     let go = data_directory.join("go");
     let config = watchkeeper::config::Config::default();
-    let engine = Engine::start(Options { data_directory, config, counts_ahead: false, resident: false }).unwrap();
+    let engine = Engine::start(Options { data_directory, config, counts_ahead: false, stay: Stay::Command }).unwrap();
     let options = watchkeeper::tui::Options {
         keys: Default::default(),
         mouse: false,
@@ -247,7 +252,6 @@ fn show_and_panic(which: &str) {
         theme: watchkeeper::tui::Theme::Auto,
         ascii: false,
         here: Default::default(),
-        hosts_engine: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let shown = runtime.block_on(async {

@@ -14,7 +14,7 @@ use crate::engine::doctor::{Check, State};
 use crate::engine::estimate::Estimate;
 use crate::engine::protocol::{
     AddRepository, Answer, Command, Completions, Estimated, Event, Expected, Live, NextRun, Plan, QueuedRun, Refusal,
-    SchedulerCommand, SchedulerStatus, Snapshot, SyncRequest,
+    SchedulerCommand, SchedulerStatus, Snapshot, Stay, SyncRequest,
 };
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -44,6 +44,7 @@ fn a_snapshot() -> Snapshot {
             runs_started: 1,
             runs_skipped: 2,
         },
+        stay: Stay::WhileUsed,
     }
 }
 

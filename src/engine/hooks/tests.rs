@@ -4,7 +4,7 @@ use super::*;
 use crate::config::Config;
 use crate::domain::repository::State::*;
 use crate::domain::run::{Kind, Trigger};
-use crate::engine::protocol::{AddRepository, Answer, Command, Event, SyncRequest};
+use crate::engine::protocol::{AddRepository, Answer, Command, Event, Stay, SyncRequest};
 use crate::engine::{Engine, Options};
 use std::time::{Duration, Instant};
 
@@ -166,7 +166,7 @@ fn two_runs(temp: &std::path::Path, files: usize) -> (Reader, Run, Run) {
     std::fs::create_dir(&tree).unwrap();
     std::fs::create_dir(&data).unwrap();
     let options =
-        Options { data_directory: data.clone(), config: Config::default(), counts_ahead: false, resident: false };
+        Options { data_directory: data.clone(), config: Config::default(), counts_ahead: false, stay: Stay::Command };
     let engine = Engine::start(options).unwrap();
     let add = AddRepository { path: tree.clone(), ..AddRepository::default() };
     engine.handle.send_blocking(Command::AddRepository(add));

@@ -13,7 +13,7 @@ pub fn always(_: &State) -> Can {
 
 pub fn can_send(state: &State) -> Can {
     match (state.engine, state.selected) {
-        (Engine::Ended, _) => Err("the engine has ended"),
+        (Engine::Lost, _) => Err("the engine has ended"),
         (_, None) => Err("no repository is selected"),
         _ if !state.is_listed() => Err("the filter of the list hides the selected repository"),
         _ => Ok(()),
@@ -67,7 +67,7 @@ pub fn can_compare(state: &State) -> Can {
 }
 
 pub fn can_examine(state: &State) -> Can {
-    if state.engine == Engine::Ended { Err("the engine has ended") } else { Ok(()) }
+    if state.engine == Engine::Lost { Err("the engine has ended") } else { Ok(()) }
 }
 
 pub fn can_open(state: &State) -> Can {
@@ -137,7 +137,7 @@ pub fn has_run_open(state: &State) -> Can {
 }
 
 pub fn has_engine(state: &State) -> Can {
-    if state.engine == Engine::Ended { Err("the engine has ended") } else { Ok(()) }
+    if state.engine == Engine::Lost { Err("the engine has ended") } else { Ok(()) }
 }
 
 pub fn can_add(state: &State) -> Can {

@@ -82,10 +82,10 @@ fn quit(state: &State) -> Question {
     Question {
         title: "Quit while runs are going?".to_owned(),
         words: vec![
-            format!("{}; this screen hosts them.", activity::counts(state)),
+            format!("{}. They need no screen.", activity::counts(state)),
             "What was committed stays in the index.".to_owned(),
         ],
-        choices: choices(&[("y", "cancel them, and quit"), ("d", "go on without the screen"), ("n esc", "stay")]),
+        choices: choices(&[("y", "cancel them, and quit"), ("d", "quit, and let them go on"), ("n esc", "stay")]),
     }
 }
 

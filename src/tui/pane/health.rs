@@ -53,7 +53,7 @@ pub fn coverage<'a>(state: &'a State, name: &str) -> Option<&'a str> {
 
 /// Asks the engine, unless it is at it.
 pub fn ask(state: &mut State) -> Vec<Effect> {
-    if state.health.is_asked || state.engine == Engine::Ended {
+    if state.health.is_asked || state.engine == Engine::Lost {
         return Vec::new();
     }
     state.health.is_asked = true;
@@ -65,7 +65,7 @@ pub fn lines(state: &State, room: usize) -> Vec<Line<'static>> {
     let (theme, model) = (&state.theme, &state.health);
     let words = match (&model.found, model.is_asked) {
         (None, true) => "Looking everything over; a large index takes a while.".to_owned(),
-        (None, false) if state.engine == Engine::Ended => "The engine has ended, and nobody looks.".to_owned(),
+        (None, false) if state.engine == Engine::Lost => "The engine has ended, and nobody looks.".to_owned(),
         (None, false) => "Not looked over yet. r looks.".to_owned(),
         (Some((at, _)), is_asked) => {
             let again = if is_asked { ", looking again" } else { "" };

@@ -79,8 +79,8 @@ fn a_disabled_key_says_why() {
 fn quitting_asks_only_when_runs_would_be_cut_off() {
     assert_eq!(press(&mut idle(80, 24), "q"), [Effect::Quit(Exit::Quit)]);
     let mut elsewhere = idle(80, 24);
-    elsewhere.engine = Engine::Elsewhere;
     sync(&mut elsewhere);
+    elsewhere.engine = Engine::Other;
     assert_eq!(press(&mut elsewhere, "q"), [Effect::Quit(Exit::Quit)]);
     for (keys, cancel) in [("q y", true), ("q d", false), ("ctrl-c ctrl-c", true)] {
         let mut here = idle(80, 24);
@@ -175,7 +175,13 @@ fn an_engine_that_ended_leaves_what_was_known() {
     sync(&mut state);
     tell(&mut state, Msg::Engine(Event::Ended));
     assert!(state.entries().iter().all(|entry| entry.state == repository::State::Stale));
+    tell(&mut state, Msg::Engine(Event::Ended));
+    assert_eq!(state.notices.len(), 1, "said once");
     assert_eq!(sent(press(&mut state, "s")), []);
+    tell(&mut state, Msg::Engine(Event::Snapshot(crate::engine::protocol::Snapshot::default())));
+    assert_eq!(state.notices.last().unwrap().text, "an engine runs again");
+    assert!(state.notices.iter().all(|notice| !notice.text.contains("last that was known")));
+    assert_eq!(state.engine, Engine::Other);
 }
 
 #[test]
