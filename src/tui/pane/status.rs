@@ -153,6 +153,12 @@ fn open(state: &State, status: &IndexStatus, room: usize) -> Vec<Line<'static>> 
         let removals = amount::plural(unsigned(status.undecided), "removal waits", "removals wait");
         lines.push(fact("Held", format!("# {removals} for a decision"), Tone::Warn));
     }
+    let kept = unsigned(status.held - status.undecided);
+    if kept > 0 {
+        let (records, files) =
+            (amount::plural(kept, "record", "records"), if kept == 1 { "file is" } else { "files are" });
+        lines.push(fact("Kept", format!("# {records} though the {files} gone"), Tone::Dim));
+    }
     if status.open_problems > 0 {
         let (open, new) = (unsigned(status.open_problems), unsigned(status.new_problems));
         let tone = if new > 0 { Tone::Warn } else { Tone::Dim };

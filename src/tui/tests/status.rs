@@ -28,6 +28,25 @@ fn a_wide_list_draws_the_last_runs_and_says_when_the_next_one_is() {
 }
 
 #[test]
+fn records_that_are_kept_of_files_that_are_gone_are_told() {
+    let shown = |held, undecided| {
+        let mut statuses = quiet();
+        (statuses[0].held, statuses[0].undecided) = (held, undecided);
+        let mut state = with(blank(80, 24), statuses);
+        select(&mut state, "photos");
+        press(&mut state, "z");
+        press(&mut state, "1");
+        text(&draw(&state))
+    };
+    let all_kept = shown(12_431, 0);
+    assert!(all_kept.contains("Kept       # 12,431 records though the files are gone"), "{all_kept}");
+    assert!(!all_kept.contains("for a decision"));
+    let both = shown(4, 3);
+    assert!(both.contains("# 3 removals wait") && both.contains("# 1 record though the file is gone"), "{both}");
+    assert!(!shown(3, 3).contains("Kept "));
+}
+
+#[test]
 fn what_doctor_has_counted_stands_before_what_the_last_verify_left() {
     let mut state = scheduled(120, 40);
     assert!(text(&draw(&state)).contains("96 % of the files in time"));
