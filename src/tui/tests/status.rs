@@ -47,6 +47,15 @@ fn records_that_are_kept_of_files_that_are_gone_are_told() {
 }
 
 #[test]
+fn what_ended_last_has_the_name_that_its_repository_has_now() {
+    let mut statuses = quiet();
+    statuses[0].repository.name = "pictures".to_owned();
+    let shown = text(&draw(&with(blank(120, 40), statuses)));
+    let latest = shown.split_once("Latest").unwrap().1;
+    assert!(latest.contains(" pictures "), "{shown}");
+}
+
+#[test]
 fn what_doctor_has_counted_stands_before_what_the_last_verify_left() {
     let mut state = scheduled(120, 40);
     assert!(text(&draw(&state)).contains("96 % of the files in time"));
