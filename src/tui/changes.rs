@@ -11,6 +11,7 @@ use super::event::{Effect, Query};
 use super::filter::Filter;
 use super::state::{Place, State, Tab};
 use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::report::StoredChange;
 use crate::domain::repository::RepositoryId;
 use crate::index::{ChangeGroup, GroupKey, TimelinePage};
@@ -332,15 +333,15 @@ pub fn turn(state: &mut State) -> Vec<Effect> {
     reads(state)
 }
 
-/// Returns the path of the selected change, or the directory of the selected group.
-pub fn copied(state: &State) -> Option<String> {
+/// Returns the path of the selected row, or the directory of all of its changes, and the repository that it is in.
+pub fn path_of_selected(state: &State) -> Option<(RepositoryId, &RelPath)> {
     let model = &state.changes;
-    let path = match &model.open {
-        Some(open) => &open.rows.get(open.at)?.1.change.path,
+    match &model.open {
+        Some(open) => Some((open.key.repository, &open.rows.get(open.at)?.1.change.path)),
         None => {
             let group = model.find(model.at.as_ref()?)?;
-            group.only.as_ref().map_or(&group.key.place, |(path, _)| path)
+            let path = group.only.as_ref().map_or(&group.key.place, |(path, _)| path);
+            Some((group.key.repository, path))
         }
-    };
-    Some(super::pane::copied_path(path.as_bytes()))
+    }
 }

@@ -314,18 +314,6 @@ pub fn sync(state: &State) -> Vec<Effect> {
     vec![Effect::Send { command: Command::Sync(Box::new(request)), about: format!("sync {} of {name}", row.path) }]
 }
 
-/// Returns the whole path of the selected row, as it is.
-pub fn copied(state: &State) -> Option<String> {
-    let path = full_path(state, &state.files.selected()?.path)?;
-    Some(super::super::copied_path(&path))
-}
-
-/// Returns a path of the selected repository from the root of the file system.
-pub fn full_path(state: &State, path: &RelPath) -> Option<Vec<u8>> {
-    let root = &state.entry()?.status.repository.path;
-    Some(crate::domain::path::join(root.strip_suffix(b"/").unwrap_or(root), path.as_bytes()))
-}
-
 /// Returns the recorded hash of the selected row.
 pub fn hash(state: &State) -> Option<String> {
     match state.files.selected()?.sort {
