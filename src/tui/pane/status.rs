@@ -102,6 +102,10 @@ fn read_lately(state: &State, entry: &Entry) -> Option<String> {
 /// Says which runs the schedule starts next: `incremental in 4 min, full in 3 h`.
 fn next(state: &State, entry: &Entry) -> Option<String> {
     let live = state.live_of(&entry.status.repository.name)?;
+    if entry.state == Word::Missing {
+        // Due runs are skipped while there is nothing to look at.
+        return Some("runs wait until the root is back".to_owned());
+    }
     let due = live.next_runs.iter().map(|next| {
         let kind = next.kind.as_str();
         match amount::age(next.at.since_ms(state.now.wall)).as_str() {

@@ -56,6 +56,20 @@ fn what_ended_last_has_the_name_that_its_repository_has_now() {
 }
 
 #[test]
+fn while_the_root_is_missing_no_run_is_promised() {
+    let mut state = scheduled(120, 40);
+    select(&mut state, "mail");
+    assert!(text(&draw(&state)).contains("Next       full in"));
+    let live = state.live_of("mail").unwrap().clone();
+    let live = crate::engine::protocol::Live { is_missing: true, ..live };
+    tell(&mut state, Msg::Engine(Event::Live(Box::new(live))));
+    let shown = text(&draw(&state));
+    assert!(shown.contains("Next       runs wait until the root is back"), "{shown}");
+    let kind = shown.lines().find(|line| line.contains(" full ") && line.contains(" %")).unwrap();
+    assert!(kind.ends_with('%'), "the table promises none either: {kind}");
+}
+
+#[test]
 fn what_doctor_has_counted_stands_before_what_the_last_verify_left() {
     let mut state = scheduled(120, 40);
     assert!(text(&draw(&state)).contains("96 % of the files in time"));
