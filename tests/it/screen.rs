@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// How long a text may take to appear on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-struct Screen {
+/// The program on a pseudo-terminal of 80x24.
+pub struct Screen {
     parser: vt100::Parser,
     bytes: Vec<u8>,
     output: Receiver<Vec<u8>>,
@@ -19,14 +20,16 @@ struct Screen {
 }
 
 impl Screen {
-    fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
+    /// Starts the program.
+    pub fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
         let mut command = CommandBuilder::new(BINARY);
         command.args(["--data-dir", world.data.to_str().unwrap()]);
         command.args(args);
         Screen::spawn(world, command, environment)
     }
 
-    fn spawn(world: &World, mut command: CommandBuilder, environment: &[(&str, &str)]) -> Screen {
+    /// Starts any command.
+    pub fn spawn(world: &World, mut command: CommandBuilder, environment: &[(&str, &str)]) -> Screen {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
         command.env("TERM", "xterm-256color");
@@ -49,13 +52,14 @@ impl Screen {
         Screen { parser: vt100::Parser::new(24, 80, 0), bytes: Vec::new(), output, input, child, master: pty.master }
     }
 
-    fn text(&self) -> String {
+    /// Returns what is shown.
+    pub fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Waits until the screen satisfies `is_there`.
     #[track_caller]
-    fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
+    pub fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
         let until = Instant::now() + DEADLINE;
         while !is_there(&self.text()) {
             match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -70,18 +74,20 @@ impl Screen {
         }
     }
 
+    /// Waits until a text is shown.
     #[track_caller]
-    fn wait_for(&mut self, text: &str) {
+    pub fn wait_for(&mut self, text: &str) {
         self.wait(text, |screen| screen.contains(text));
     }
 
-    fn press(&mut self, keys: &str) {
+    /// Types keys.
+    pub fn press(&mut self, keys: &str) {
         self.input.write_all(keys.as_bytes()).unwrap();
         self.input.flush().unwrap();
     }
 
     /// Waits for the end of the program; returns its exit code.
-    fn end(&mut self) -> u32 {
+    pub fn end(&mut self) -> u32 {
         let until = Instant::now() + DEADLINE;
         while let Ok(bytes) = self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
             self.parser.process(&bytes);
