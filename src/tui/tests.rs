@@ -1,5 +1,6 @@
 //! Screens as snapshots, and random use. What single keys do is tested in [`super::update`]'s own tests.
 
+mod budget;
 mod changes;
 mod files;
 mod forms;
