@@ -81,6 +81,13 @@ pub struct Open {
     is_end: bool,
 }
 
+impl Open {
+    /// Tells whether so many are at hand that no further ones are read.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_CHANGES
+    }
+}
+
 /// A page of the open group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupQuery {
@@ -122,7 +129,7 @@ fn needs_older(state: &State) -> bool {
 
 fn group_read(state: &State) -> Option<Query> {
     let open = state.changes.open.as_ref()?;
-    let is_near = open.at + AHEAD >= open.rows.len() && open.rows.len() < MOST_CHANGES;
+    let is_near = open.at + AHEAD >= open.rows.len() && !open.is_full();
     let after = open.rows.last().map_or(0, |(id, _)| *id);
     let query = GroupQuery { key: open.key.clone(), since: state.changes.since, after };
     (is_near && !open.is_end).then_some(Query::Group(query))
