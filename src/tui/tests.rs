@@ -52,15 +52,19 @@ fn text(buffer: &Buffer) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
-/// A letter per cell: `r`everse, `b`old, `d`im, and the colour in capitals before them.
+/// A letter per cell: `r`everse, `b`old, `d`im, and the colour in capitals before them: `P`ink is light red, `G`old light
+/// yellow.
 fn styles(buffer: &Buffer) -> String {
     let letter = |column: u16, row: u16| {
         let cell = &buffer[(column, row)];
         match (cell.fg, cell.modifier) {
             (_, modifier) if modifier.contains(Modifier::REVERSED) => 'r',
             (Color::Cyan, _) => 'C',
+            (Color::Blue, _) => 'B',
             (Color::Red, _) => 'R',
+            (Color::LightRed, _) => 'P',
             (Color::Yellow, _) => 'Y',
+            (Color::LightYellow, _) => 'G',
             (Color::Reset, modifier) if modifier.contains(Modifier::BOLD) => 'b',
             (Color::Reset, modifier) if modifier.contains(Modifier::DIM) => 'd',
             (Color::Reset, _) => '.',
@@ -199,11 +203,14 @@ fn the_ascii_set_needs_no_other_signs() {
 
 #[test]
 fn colours_are_few_and_mean_something() {
-    let mut state = afternoon(80, 24);
-    sync(&mut state);
-    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!("styles_80x24", styles(&draw(&state)));
-    });
+    for (name, choice) in [("", Choice::Auto), ("_dark", Choice::Dark), ("_light", Choice::Light)] {
+        let mut state = afternoon(80, 24);
+        state.theme = Theme::new(choice, false);
+        sync(&mut state);
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(format!("styles{name}_80x24"), styles(&draw(&state)));
+        });
+    }
 }
 
 #[test]
