@@ -10,6 +10,7 @@ mod problems;
 mod progress;
 mod random;
 mod status;
+mod width;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
