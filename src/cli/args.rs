@@ -207,7 +207,7 @@ pub struct RepoAdd {
     /// Add only; sync later
     #[arg(long)]
     pub no_sync: bool,
-    /// Do not ask, even for / or a home directory
+    /// Do not ask, even for /, a home directory or /proc
     #[arg(long, short)]
     pub yes: bool,
 }

@@ -7,6 +7,7 @@ mod complete;
 mod count;
 mod filter;
 mod hash;
+mod kernel;
 mod listing;
 mod root;
 pub mod watch;
@@ -15,6 +16,7 @@ pub use complete::directories_in;
 pub use count::{Counted, count};
 pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts, PathPattern};
 pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch, hash_bytes};
+pub use kernel::is_made_up;
 pub use listing::{Entry, EntryKind, Listing, Look};
 pub use root::{Directory, Identity, OwnFiles, Root, RootError};
 

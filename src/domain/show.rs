@@ -1,6 +1,7 @@
 //! Makes names, messages and remote values safe to print (invariant 12). The one function for it in the program.
 //!
-//! Escape, never drop: dropping would make two different files look alike. What [`show`] gives can be read back.
+//! Escape, never drop: dropping would make two different files look alike. What [`show`] gives can be read back, and takes
+//! as many columns on every terminal: what they disagree on is escaped, too.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,7 +9,8 @@ use std::fmt::Write as _;
 /// Returns `bytes` as text without anything that a terminal obeys or an eye cannot see.
 ///
 /// Printable UTF-8 stays. A backslash is doubled. Control characters below U+0080 become `\xNN`, others, bidirectional
-/// controls, zero-width, private and unassigned characters become `\u{N}`; bytes that are not UTF-8 become `\xNN`.
+/// controls, zero-width, private and unassigned characters, and those on whose columns terminals disagree, become `\u{N}`;
+/// bytes that are not UTF-8 become `\xNN`.
 pub fn show(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -24,7 +26,7 @@ pub fn show(bytes: &[u8]) -> String {
 
 /// Returns a message safe to print: as [`show`], but line ends stay and backslashes stay single.
 pub fn show_message(message: &str) -> Cow<'_, str> {
-    if message.chars().all(|c| c == '\n' || is_plain(c)) {
+    if message.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
         return Cow::Borrowed(message);
     }
     let mut text = String::with_capacity(message.len() + 8);
@@ -40,7 +42,7 @@ pub fn show_message(message: &str) -> Cow<'_, str> {
 fn push_shown(text: &mut String, c: char) {
     if c == '\\' {
         text.push_str("\\\\");
-    } else if is_plain(c) {
+    } else if is_plain(c) && !is_disputed(c) && is_held(text.chars().next_back(), c) {
         text.push(c);
     } else if c.is_ascii() {
         push_byte(text, c as u8);
@@ -73,6 +75,101 @@ fn is_plain(c: char) -> bool {
     }
 }
 
+/// Tells whether what stands before a character holds it: a mark needs a letter, a part of a Korean syllable the part that
+/// it goes on with. Left alone they take no column on some terminals, and one of their own on others.
+fn is_held(before: Option<char>, c: char) -> bool {
+    let is_vowel = |c| matches!(c, '\u{1160}'..='\u{11a7}' | '\u{d7b0}'..='\u{d7c6}');
+    let is_final = |c| matches!(c, '\u{11a8}'..='\u{11ff}' | '\u{d7cb}'..='\u{d7fb}');
+    let is_open = |c| matches!(c, '\u{ac00}'..='\u{d7a3}') && (c as u32 - 0xac00).is_multiple_of(28);
+    if is_vowel(c) {
+        return before.is_some_and(|c| matches!(c, '\u{1100}'..='\u{115e}') || is_vowel(c) || is_open(c));
+    }
+    if is_final(c) {
+        return before.is_some_and(|c| matches!(c, '\u{ac00}'..='\u{d7a3}') || is_vowel(c) || is_final(c));
+    }
+    // Of a character alone the standard library escapes also a mark that would stand on the character before.
+    before.is_some_and(|before| before != '\n') || c.is_ascii() || c == '\u{3000}' || c.escape_debug().next() == Some(c)
+}
+
+/// Tells whether terminals and text libraries disagree on a character's columns.
+fn is_disputed(c: char) -> bool {
+    let at = DISPUTED.partition_point(|(_, last)| *last < c);
+    c >= '\u{80}' && DISPUTED.get(at).is_some_and(|(first, _)| *first <= c)
+}
+
+/// First and last: what counts otherwise in the `unicode-width` crate than in the C library (vowel signs of Indian scripts
+/// that are wide and extend, trigrams, circled numbers), is counted twice (halfwidth sound marks), or alone and in company
+/// otherwise (variation selectors, regional indicators, skin tones, signs that stand before, the Khmer sign that stacks). A test in `tui::text` finds
+/// those that an update brings.
+const DISPUTED: &[(char, char)] = &[
+    ('\u{9be}', '\u{9be}'),
+    ('\u{9d7}', '\u{9d7}'),
+    ('\u{b3e}', '\u{b3e}'),
+    ('\u{b57}', '\u{b57}'),
+    ('\u{bbe}', '\u{bbe}'),
+    ('\u{bd7}', '\u{bd7}'),
+    ('\u{cc0}', '\u{cc0}'),
+    ('\u{cc2}', '\u{cc2}'),
+    ('\u{cc7}', '\u{ccb}'),
+    ('\u{cd5}', '\u{cd6}'),
+    ('\u{d3e}', '\u{d3e}'),
+    ('\u{d4e}', '\u{d4e}'),
+    ('\u{d57}', '\u{d57}'),
+    ('\u{dcf}', '\u{dcf}'),
+    ('\u{ddf}', '\u{ddf}'),
+    ('\u{115f}', '\u{115f}'),
+    ('\u{1715}', '\u{1715}'),
+    ('\u{1734}', '\u{1734}'),
+    ('\u{17a4}', '\u{17a4}'),
+    ('\u{17d2}', '\u{17d2}'),
+    ('\u{17d8}', '\u{17d8}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{1b35}', '\u{1b35}'),
+    ('\u{1b3b}', '\u{1b3b}'),
+    ('\u{1b3d}', '\u{1b3d}'),
+    ('\u{1b43}', '\u{1b44}'),
+    ('\u{1baa}', '\u{1baa}'),
+    ('\u{1bf2}', '\u{1bf3}'),
+    ('\u{2630}', '\u{2637}'),
+    ('\u{268a}', '\u{268f}'),
+    ('\u{2d7f}', '\u{2d7f}'),
+    ('\u{302e}', '\u{302f}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{3248}', '\u{324f}'),
+    ('\u{a8fa}', '\u{a8fa}'),
+    ('\u{a953}', '\u{a953}'),
+    ('\u{a9c0}', '\u{a9c0}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{ff9e}', '\u{ffa0}'),
+    ('\u{111c0}', '\u{111c0}'),
+    ('\u{111c2}', '\u{111c3}'),
+    ('\u{11235}', '\u{11235}'),
+    ('\u{1133e}', '\u{1133e}'),
+    ('\u{1134d}', '\u{1134d}'),
+    ('\u{11357}', '\u{11357}'),
+    ('\u{113d1}', '\u{113d1}'),
+    ('\u{114b0}', '\u{114b0}'),
+    ('\u{114bd}', '\u{114bd}'),
+    ('\u{115af}', '\u{115af}'),
+    ('\u{116b6}', '\u{116b6}'),
+    ('\u{1171e}', '\u{1171e}'),
+    ('\u{11930}', '\u{11930}'),
+    ('\u{1193d}', '\u{1193d}'),
+    ('\u{1193f}', '\u{1193f}'),
+    ('\u{11941}', '\u{11941}'),
+    ('\u{11a84}', '\u{11a89}'),
+    ('\u{11d46}', '\u{11d46}'),
+    ('\u{11f02}', '\u{11f02}'),
+    ('\u{16d63}', '\u{16d6a}'),
+    ('\u{16ff0}', '\u{16ff1}'),
+    ('\u{1d165}', '\u{1d166}'),
+    ('\u{1d16d}', '\u{1d172}'),
+    ('\u{1d300}', '\u{1d376}'),
+    ('\u{1f1e6}', '\u{1f1ff}'),
+    ('\u{1f3fb}', '\u{1f3ff}'),
+    ('\u{e0100}', '\u{e01ef}'),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +188,12 @@ mod tests {
             ("tag\u{e0041}\u{e000}".as_bytes(), "tag\\u{e0041}\\u{e000}"),
             ("line\u{2028}sep".as_bytes(), "line\\u{2028}sep"),
             ("東京\u{3000}Ü e\u{301}".as_bytes(), "東京\u{3000}Ü e\u{301}"),
+            ("\u{301}e".as_bytes(), "\\u{301}e"),
+            ("\u{1f1e9}\u{1f1ea}".as_bytes(), "\\u{1f1e9}\\u{1f1ea}"),
+            ("❤\u{fe0f}".as_bytes(), "❤\\u{fe0f}"),
+            ("\u{1112}\u{1161}\u{11ab} a\u{1161}".as_bytes(), "\u{1112}\u{1161}\u{11ab} a\\u{1161}"),
+            ("\u{ac00}\u{11ab}\u{ac01}\u{1161}".as_bytes(), "\u{ac00}\u{11ab}\u{ac01}\\u{1161}"),
+            ("น้ำำ का".as_bytes(), "น้ำำ का"),
         ] {
             assert_eq!(show(name), shown);
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::clock::Stopwatch;
-use crate::disk::{Filter, OwnFiles, Root, count};
+use crate::disk::{Filter, OwnFiles, Root, count, is_made_up};
 use crate::domain::repository::Settings;
 
 /// What a tree holds and about how long its first sync takes.
@@ -56,13 +56,16 @@ pub fn estimate(
     })
 }
 
-/// Returns what a path takes in when that is more than most people mean: a whole system, a home directory.
+/// Returns what a path is when few people mean that: a whole system, a home directory, a view of the kernel's.
 pub fn whole_place(path: &Path) -> Option<&'static str> {
     let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
     let is_home = home.is_some_and(|home| std::fs::canonicalize(home).is_ok_and(|home| home == path));
-    match is_home {
-        true => Some("your whole home directory"),
-        false => (path == Path::new("/")).then_some("the whole system"),
+    if is_home {
+        Some("your whole home directory")
+    } else if path == Path::new("/") {
+        Some("the whole system")
+    } else {
+        is_made_up(path).then_some("made up by the kernel")
     }
 }
 

@@ -202,7 +202,7 @@ pub struct Estimated {
     pub path: PathBuf,
     /// What it would be called.
     pub name: String,
-    /// What it takes in, where that is more than most people mean: `your whole home directory`.
+    /// What it is, where few people mean that: `your whole home directory`.
     pub whole: Option<String>,
     pub estimate: Estimate,
 }

@@ -163,10 +163,11 @@ fn back(state: &mut State) -> Vec<Effect> {
         if let Overlay::Filter { place, .. } = overlay {
             return narrow(state, place, String::new());
         }
-    } else if !state.notices.is_empty() {
-        // One at a time: the ones below have not been seen yet.
-        state.notices.pop();
-    } else if let Some(detail) = state.detail.take() {
+        return Vec::new();
+    }
+    // It is seen, and takes no key away from the pane. One at a time: the ones below have not been seen yet.
+    state.notices.pop();
+    if let Some(detail) = state.detail.take() {
         state.scroll = 0;
         if let Detail::Trouble(_) = detail {
             problems::close_path(state);

@@ -11,6 +11,7 @@ use super::event::{Effect, Query};
 use super::filter::Filter;
 use super::state::{Place, State, Tab};
 use crate::domain::moment::Timestamp;
+use crate::domain::path::RelPath;
 use crate::domain::report::StoredChange;
 use crate::domain::repository::RepositoryId;
 use crate::index::{ChangeGroup, GroupKey, TimelinePage};
@@ -80,6 +81,13 @@ pub struct Open {
     is_end: bool,
 }
 
+impl Open {
+    /// Tells whether so many are at hand that no further ones are read.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_CHANGES
+    }
+}
+
 /// A page of the open group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupQuery {
@@ -121,7 +129,7 @@ fn needs_older(state: &State) -> bool {
 
 fn group_read(state: &State) -> Option<Query> {
     let open = state.changes.open.as_ref()?;
-    let is_near = open.at + AHEAD >= open.rows.len() && open.rows.len() < MOST_CHANGES;
+    let is_near = open.at + AHEAD >= open.rows.len() && !open.is_full();
     let after = open.rows.last().map_or(0, |(id, _)| *id);
     let query = GroupQuery { key: open.key.clone(), since: state.changes.since, after };
     (is_near && !open.is_end).then_some(Query::Group(query))
@@ -332,15 +340,15 @@ pub fn turn(state: &mut State) -> Vec<Effect> {
     reads(state)
 }
 
-/// Returns the path of the selected change, or the directory of the selected group.
-pub fn copied(state: &State) -> Option<String> {
+/// Returns the path of the selected row, or the directory of all of its changes, and the repository that it is in.
+pub fn path_of_selected(state: &State) -> Option<(RepositoryId, &RelPath)> {
     let model = &state.changes;
-    let path = match &model.open {
-        Some(open) => &open.rows.get(open.at)?.1.change.path,
+    match &model.open {
+        Some(open) => Some((open.key.repository, &open.rows.get(open.at)?.1.change.path)),
         None => {
             let group = model.find(model.at.as_ref()?)?;
-            group.only.as_ref().map_or(&group.key.place, |(path, _)| path)
+            let path = group.only.as_ref().map_or(&group.key.place, |(path, _)| path);
+            Some((group.key.repository, path))
         }
-    };
-    Some(super::pane::copied_path(path.as_bytes()))
+    }
 }

@@ -1,6 +1,6 @@
 //! The table in view as a file: CSV, or JSON lines where its name says so. Pure; the shell writes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -41,9 +41,9 @@ pub fn prompt(state: &State) -> Option<Overlay> {
 }
 
 /// Writes the table to the file that was named.
-pub fn write(state: &mut State, field: &Field) -> Vec<Effect> {
+pub fn write(state: &State, field: &Field) -> Vec<Effect> {
     let Some(sheet) = sheet(state).filter(|_| !field.text().is_empty()) else { return Vec::new() };
-    let path = PathBuf::from(field.text());
+    let path = state.forms.here.absolute(field.text());
     let text = sheet.text(&path);
     vec![Effect::Write { path, text }]
 }
@@ -198,6 +198,14 @@ mod tests {
         let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!((&first["run"], &first["outcome"]), (&json!(4_176), &json!("partial")));
         assert_eq!(written("0", "").1.lines().count(), 9);
+    }
+
+    #[test]
+    fn a_file_below_the_home_directory_is_named_by_its_tilde() {
+        let mut state = afternoon(80, 24);
+        state.forms.here.home = Some("/home/ann".into());
+        let effects = write(&state, &Field::with("~/lists/x.csv"));
+        assert!(matches!(&effects[..], [Effect::Write { path, .. }] if path == Path::new("/home/ann/lists/x.csv")));
     }
 
     #[test]

@@ -48,18 +48,38 @@ pub fn items(state: &State, area: Rect) -> Vec<Item> {
     let end = area.right().saturating_sub(1);
     let help = help.map(|help| Item { x: end.saturating_sub(help.width()), ..help });
     let room = help.as_ref().map_or(end, |help| help.x.saturating_sub(1));
-    let mut x = area.x.saturating_add(1);
-    let mut items = Vec::new();
-    for other in others {
-        let next = x.saturating_add(other.width());
-        if next > room {
-            break;
-        }
-        items.push(Item { x, ..other });
-        x = next.saturating_add(3);
-    }
+    let mut items = placed(others, is_one_pane(state), area.x.saturating_add(1), room);
     items.extend(help);
     items
+}
+
+/// Puts items side by side from `x` on, as many as fit in front of `end`. Where there is but one pane, the way back from it
+/// is among them.
+fn placed(items: Vec<Item>, keeps_back: bool, x: u16, end: u16) -> Vec<Item> {
+    let mut kept = Vec::new();
+    let is_kept = |item: &Item| keeps_back && item.binding.action == Action::Back;
+    let mut reserve = items.iter().find(|item| is_kept(item)).map_or(0, |back| back.width() + 3);
+    let (mut x, mut is_full) = (x, false);
+    for item in items {
+        let next = x.saturating_add(item.width());
+        if is_kept(&item) {
+            reserve = 0;
+        } else {
+            // What follows stands further down in the order, and is not to overtake.
+            is_full |= next.saturating_add(reserve) > end;
+            if is_full {
+                continue;
+            }
+        }
+        kept.push(Item { x, ..item });
+        x = next.saturating_add(3);
+    }
+    kept
+}
+
+/// Tells whether only one half of the screen is in view.
+fn is_one_pane(state: &State) -> bool {
+    state.areas().is_some_and(|areas| areas.list.is_empty() || areas.body.is_empty())
 }
 
 /// Draws the line; while a filter is typed, the filter.

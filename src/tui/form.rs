@@ -125,9 +125,13 @@ impl Blank {
         Blank { label, field: Field::with(text), sort, note: note.into() }
     }
 
-    /// Returns the text without blanks around it.
+    /// Returns the text without blanks around it; of a directory's name they may be a part.
     pub fn text(&self) -> &str {
-        self.field.text().trim()
+        let text = self.field.text();
+        match self.sort {
+            Sort::Directory(_) if !text.trim().is_empty() => text,
+            _ => text.trim(),
+        }
     }
 
     /// Makes yes or no of whatever was typed.

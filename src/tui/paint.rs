@@ -49,6 +49,26 @@ pub fn lines(buffer: &mut Buffer, area: Rect, lines: &[Line<'_>], skip: usize) {
     }
 }
 
+/// Gives each character that takes columns of its own a cell of its own: see [`text::parts`].
+pub fn one_by_one(buffer: &mut Buffer) {
+    for at in 0..buffer.content.len() {
+        // The shortest such cluster is a letter and a sign of three bytes.
+        let symbol = buffer.content[at].symbol();
+        if symbol.len() < 4 || symbol.chars().nth(1).is_none() {
+            continue;
+        }
+        let cluster = symbol.to_owned();
+        let style = buffer.content[at].style();
+        let mut to = at;
+        for (part, columns) in text::parts(&cluster) {
+            if let Some(cell) = buffer.content.get_mut(to) {
+                cell.set_symbol(part).set_style(style);
+            }
+            to += columns;
+        }
+    }
+}
+
 /// Draws a rule with `words` near its left end and `aside` near its right end, which goes first when the room is short.
 pub fn rule(buffer: &mut Buffer, theme: &Theme, row: Rect, is_heavy: bool, words: Vec<Piece>, aside: &str) {
     let stroke = if is_heavy { theme.signs.heavy_rule } else { theme.signs.rule };

@@ -13,6 +13,7 @@ pub mod problems;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -40,6 +41,8 @@ pub struct Reading {
 #[derive(Debug, Default)]
 struct Slots {
     queries: Vec<Query>,
+    /// What is being read.
+    current: Option<Query>,
     ended: bool,
 }
 
@@ -79,6 +82,17 @@ impl Reading {
     }
 }
 
+impl Slots {
+    fn is_pressing(&self) -> bool {
+        // The same search once more waits for the end of this one: else one in a busy repository would never end.
+        let is_same = |query: &Query| match (query, &self.current) {
+            (Query::Files(ask), Some(Query::Files(current))) => ask.is_same_search(current),
+            _ => false,
+        };
+        self.ended || !self.queries.iter().all(is_same)
+    }
+}
+
 impl Drop for Reading {
     fn drop(&mut self) {
         for waiting in [&self.quick, &self.slow] {
@@ -103,7 +117,9 @@ impl Waiting {
                 return None;
             }
             if !slots.queries.is_empty() {
-                return Some(slots.queries.remove(0));
+                let query = slots.queries.remove(0);
+                slots.current = Some(query.clone());
+                return Some(query);
             }
             slots = self.news.wait(slots).unwrap_or_else(PoisonError::into_inner);
         }
@@ -111,8 +127,13 @@ impl Waiting {
 
     /// Tells whether there is something newer to do than what is being read.
     fn is_pressing(&self) -> bool {
-        let slots = self.lock();
-        slots.ended || !slots.queries.is_empty()
+        self.lock().is_pressing()
+    }
+
+    /// Waits for this long, or until there is something newer to do.
+    fn rest(&self, time: Duration) {
+        // What ended it does not matter: whoever rested looks for itself.
+        drop(self.news.wait_timeout_while(self.lock(), time, |slots| !slots.is_pressing()));
     }
 }
 
@@ -120,6 +141,8 @@ impl Waiting {
 struct Turn<'a> {
     is_stale: &'a dyn Fn() -> bool,
     tell: &'a dyn Fn(Rows),
+    /// Waits, but not longer than until something newer is there to do.
+    rest: &'a dyn Fn(Duration),
 }
 
 fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
@@ -128,6 +151,7 @@ fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
         is_stale: &|| waiting.is_pressing(),
         // Nobody listens any more: the answer to come will end this thread.
         tell: &|rows| drop(replies.blocking_send(Msg::Rows(rows))),
+        rest: &|time| waiting.rest(time),
     };
     while let Some(query) = waiting.next() {
         let reply = match read(&mut reader, index_path, &query, &turn) {
@@ -178,6 +202,7 @@ fn read_repository(reader: &Reader, id: RepositoryId) -> Result<RepositoryRows, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::pane::files::Ask;
 
     #[test]
     fn a_newer_query_of_the_same_sort_replaces_the_one_that_waits() {
@@ -194,9 +219,29 @@ mod tests {
     }
 
     #[test]
+    fn the_same_search_again_ends_none_and_another_ends_the_rest_before_it() {
+        let search = |words: &str, is_again| {
+            let (repository, below) = (RepositoryId(1), crate::domain::path::RelPath::root());
+            Query::Files(Ask::Search { repository, below, words: words.to_owned(), is_again })
+        };
+        let reading = Reading::default();
+        let waiting = Arc::clone(&reading.slow);
+        reading.ask(search("a", false));
+        assert_eq!(waiting.next(), Some(search("a", false)));
+        reading.ask(search("a", true));
+        assert!(!waiting.is_pressing());
+        assert_eq!(waiting.next(), Some(search("a", true)));
+        assert!(!waiting.is_pressing());
+        reading.ask(search("ab", false));
+        assert!(waiting.is_pressing());
+        waiting.rest(Duration::from_secs(3_600));
+        assert_eq!(waiting.next(), Some(search("ab", false)));
+    }
+
+    #[test]
     fn an_index_that_is_not_there_yet_is_an_empty_one() {
         let dir = tempfile::tempdir().unwrap();
-        let turn = Turn { is_stale: &|| false, tell: &|_| {} };
+        let turn = Turn { is_stale: &|| false, tell: &|_| {}, rest: &|_| {} };
         let found = read(&mut None, &dir.path().join("index.db"), &Query::Overview, &turn).unwrap();
         assert!(matches!(found, Rows::Overview { statuses, .. } if statuses.is_empty()));
     }

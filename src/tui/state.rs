@@ -229,6 +229,12 @@ impl State {
         self.entry().map(|entry| entry.status.repository.name.as_str())
     }
 
+    /// Returns the name that the repository of a run has now; what was written with the run may be an old one.
+    pub fn name_of<'a>(&'a self, run: &'a Run) -> &'a str {
+        let entry = self.entries().iter().find(|entry| entry.status.repository.id == run.repository_id);
+        entry.map_or(&run.repository, |entry| &entry.status.repository.name)
+    }
+
     /// Returns the runs of the selected repository, the newest first.
     pub fn runs(&self) -> &[Run] {
         self.rows.as_ref().map_or(&[], |rows| &rows.runs)

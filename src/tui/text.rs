@@ -1,13 +1,14 @@
 //! Text that fits: cut and padded by display columns, and moments as people read them. No file name gets here unescaped.
 //!
 //! Everything on the screen goes through [`fit`] or [`fit_path`], so that a wide or combining character can push nothing
-//! over an edge. Escaping is the business of `domain::show`.
+//! over an edge. Escaping is the business of `domain::show`, also of what terminals disagree on; [`parts`] says how what
+//! stays goes into cells.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike, Local, TimeZone, Utc};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::domain::amount;
 use crate::domain::moment::Timestamp;
@@ -69,6 +70,28 @@ impl Zone {
 /// Returns how many columns a text takes.
 pub fn columns(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// Takes a cluster of characters apart into what stands in cells of its own: each with its columns.
+///
+/// Terminals know characters and no clusters: a Thai or Indian syllable of two columns is two cells to them, and the second
+/// stays when the first is written over.
+pub fn parts(cluster: &str) -> Vec<(&str, usize)> {
+    let mut parts: Vec<(&str, usize)> = Vec::new();
+    let mut begin = 0;
+    for (at, c) in cluster.char_indices() {
+        let width = c.width().unwrap_or(0);
+        // What takes no column goes with what stands before it.
+        let has_width = parts.last().is_some_and(|(_, width)| *width > 0);
+        if width > 0 && has_width || parts.is_empty() {
+            begin = at;
+            parts.push(("", 0));
+        }
+        if let Some(last) = parts.last_mut() {
+            *last = (&cluster[begin..at + c.len_utf8()], last.1 + width);
+        }
+    }
+    parts
 }
 
 /// Cuts a text to at most `room` columns; what was cut ends in `mark`, which takes one column.
@@ -202,6 +225,8 @@ pub fn tail(text: &str, room: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::buffer::CellWidth;
+
     use super::*;
 
     #[test]
@@ -219,6 +244,29 @@ mod tests {
         }
         assert_eq!(right("12", 4, "…"), "  12");
         assert_eq!(left("東", 4, "…"), "東  ");
+    }
+
+    #[test]
+    fn what_is_shown_takes_the_columns_of_its_characters_to_everyone() {
+        // Alone, behind letters of one and two columns, of scripts that join, behind itself, before a letter and a mark.
+        let around = [("", ""), ("a", ""), ("東", ""), ("ก", "\u{e33}"), ("\u{1112}", "a"), ("👍", "\u{301}")];
+        // Left out, as they are many and alike: ideographs, syllables, what is private and what is not there.
+        let many = ['\u{3400}'..'\u{a000}', '\u{ac1d}'..'\u{d789}', '\u{e000}'..'\u{f900}', '\u{17000}'..'\u{18b00}'];
+        let is_alike = |c: &char| many.iter().any(|range| range.contains(c));
+        for c in ('\u{80}'..'\u{1fb00}').filter(|c| !is_alike(c)) {
+            for (before, behind) in around {
+                let shown = crate::domain::show::show(format!("{before}{c}{c}{behind}").as_bytes());
+                let one_by_one: usize = shown.chars().map(|c| c.width().unwrap_or(0)).sum();
+                let mut cells = 0;
+                for cluster in shown.graphemes(true) {
+                    cells += usize::from(cluster.cell_width());
+                    assert!(cluster.width() > 0, "{c:?} takes no cell in {shown:?}");
+                    assert_eq!(parts(cluster).iter().map(|(part, _)| *part).collect::<String>(), cluster);
+                    assert!(parts(cluster).iter().all(|(part, width)| usize::from(part.cell_width()) == *width));
+                }
+                assert_eq!((cells, columns(&shown)), (one_by_one, one_by_one), "{c:?} in {shown:?}");
+            }
+        }
     }
 
     #[test]

@@ -32,6 +32,11 @@ use crate::domain::show::show_message;
 pub fn view(state: &State, frame: &mut Frame<'_>) {
     let screen = frame.area();
     let buffer = frame.buffer_mut();
+    draw(state, screen, buffer);
+    paint::one_by_one(buffer);
+}
+
+fn draw(state: &State, screen: Rect, buffer: &mut Buffer) {
     let Some(areas) = state.areas_at(screen.as_size()) else {
         return too_small(state, screen, buffer);
     };

@@ -297,3 +297,12 @@ fn a_full_disk_fails_the_run_with_its_name_and_leaves_a_true_index() {
     );
     assert!(said.err.contains("full") && !said.err.contains("bug"), "{said:?}");
 }
+
+#[test]
+fn what_the_kernel_makes_up_is_not_added_without_a_question() {
+    let world = World::empty();
+    let said = world.exits(1, &["repo", "add", "/proc/self/fd"]);
+    assert!(said.err.contains("is made up by the kernel; it was not added"), "{said:?}");
+    assert_eq!(world.json(&["repo", "list"]).len(), 0);
+    world.ok(&["repo", "add", "/proc/sys/kernel", "--yes", "--no-sync"]);
+}

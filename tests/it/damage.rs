@@ -10,7 +10,7 @@ fn sum(content: &str) -> String {
 }
 
 /// A file whose recorded content is `good` while `bad` stands on the disk, with nothing moved in its stamp.
-fn damaged() -> World {
+pub fn damaged() -> World {
     let world = World::with(&["photo=bad!", "other/copy=good", "stay"]);
     // Let the stamps grow old enough to be trusted, then put the hash of other content under them.
     world.let_stamps_age();

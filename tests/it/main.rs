@@ -34,6 +34,8 @@ mod resident;
 #[cfg(test)]
 mod screen;
 #[cfg(test)]
+mod screen_tasks;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod traps;

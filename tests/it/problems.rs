@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// A world whose program runs as a user who is refused by file modes; `None` where that cannot be had.
-struct Unprivileged(World);
+pub struct Unprivileged(pub World);
 
 impl Unprivileged {
-    fn new(test: &str, files: &[&str]) -> Option<Unprivileged> {
+    pub fn new(test: &str, files: &[&str]) -> Option<Unprivileged> {
         let world = World::empty();
         files.iter().for_each(|file| world.put(file));
         fs::create_dir(&world.data).unwrap();
@@ -33,13 +33,13 @@ impl Unprivileged {
     }
 
     #[track_caller]
-    fn expect(&self, code: i32, args: &[&str]) -> Said {
+    pub fn expect(&self, code: i32, args: &[&str]) -> Said {
         let said = self.wk(args);
         assert_eq!(said.code, code, "{args:?}: {said:?}");
         said
     }
 
-    fn mode(&self, name: &str, mode: u32) {
+    pub fn mode(&self, name: &str, mode: u32) {
         fs::set_permissions(self.0.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 /// How long a text may take to appear on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The program on a pseudo-terminal of 80x24.
 pub struct Screen {
     pub parser: vt100::Parser,
     pub bytes: Vec<u8>,
@@ -19,6 +20,7 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// Starts the program.
     pub fn open(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Screen {
         let mut command = CommandBuilder::new(BINARY);
         command.args(["--data-dir", world.data.to_str().unwrap()]);
@@ -26,6 +28,7 @@ impl Screen {
         Screen::spawn(world, command, environment)
     }
 
+    /// Starts any command.
     pub fn spawn(world: &World, mut command: CommandBuilder, environment: &[(&str, &str)]) -> Screen {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
@@ -49,6 +52,7 @@ impl Screen {
         Screen { parser: vt100::Parser::new(24, 80, 0), bytes: Vec::new(), output, input, child, master: pty.master }
     }
 
+    /// Returns what is shown.
     pub fn text(&self) -> String {
         self.parser.screen().contents()
     }
@@ -70,11 +74,13 @@ impl Screen {
         }
     }
 
+    /// Waits until a text is shown.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         self.wait(text, |screen| screen.contains(text));
     }
 
+    /// Types keys.
     pub fn press(&mut self, keys: &str) {
         self.input.write_all(keys.as_bytes()).unwrap();
         self.input.flush().unwrap();

@@ -95,6 +95,10 @@ impl Worker {
             }
             let name = self.shared.has_budget().then(|| file.name.clone());
             self.write_one(opened, file, reading)?;
+            // Looked at once more, it was counted before.
+            if !self.shared.relisting.load(Relaxed) {
+                self.shared.context.progress.files.fetch_add(1, Relaxed);
+            }
             last_read = name.or(last_read);
         }
         self.finish_part(opened)

@@ -238,12 +238,13 @@ impl Worker {
     fn compare(&mut self, target: Target, directory: Directory, mount: Option<String>, started_ns: i64) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let id = target.known.as_ref().map_or_else(|| shared.next_directory_id(), |known| known.id);
-        if shared.relisting.load(Relaxed) {
+        let looked_at = if shared.relisting.load(Relaxed) {
             shared.relisted.fetch_add(1, Relaxed);
             self.sink.push(Op::Unpark { directory_id: id });
+            0
         } else {
-            self.count(&target);
-        }
+            self.count(&target)
+        };
         // Its rows may go out in parts, by several workers, or be cut off. Its own row must stand first: file rows
         // without one would fall to whichever directory gets this number after a kill.
         if target.known.is_none() {
@@ -256,6 +257,9 @@ impl Worker {
         let emptied = self.has_become_empty(&target, &directory)?;
         let comparison = Comparison { shared: &shared, target: &target, id, emptied };
         let found = comparison.run(&self.index, &mut self.sink, &self.listing)?;
+        // What is to be read is done when it was read.
+        let done = looked_at.saturating_sub(found.to_read.len());
+        shared.context.progress.files.fetch_add(done as u64, Relaxed);
         close_problems(&shared, &mut self.sink, &target, &self.listing);
         shared.stack.push(found.below.into_iter().rev().map(Work::Directory));
         let looked = Looked { id, mount, newest_ns: found.newest_ns, troubled: found.troubled, started_ns };
@@ -271,7 +275,8 @@ impl Worker {
         self.read_or_share(&opened, to_read)
     }
 
-    fn count(&mut self, target: &Target) {
+    /// Counts the files that were looked at, and returns how many they are.
+    fn count(&mut self, target: &Target) -> usize {
         let is_listed = |name: &Vec<u8>| {
             self.listing.entries().binary_search_by(|entry| self.listing.name(entry).cmp(name)).is_ok()
         };
@@ -281,7 +286,7 @@ impl Worker {
         };
         self.sink.tally.directories += 1;
         self.sink.tally.scanned += looked_at as i64;
-        self.shared.context.progress.files.fetch_add(looked_at as u64, Relaxed);
+        looked_at
     }
 
     /// Tells whether the root or a mounted directory shows nothing at all where files were recorded.

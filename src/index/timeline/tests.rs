@@ -119,3 +119,27 @@ fn what_happened_since_is_counted_by_repository() {
     assert_eq!(changes(21), [(2, 2)]);
     assert_eq!(changes(31), []);
 }
+
+#[test]
+fn a_repository_with_few_of_the_changes_has_the_pages_that_one_with_many_has() {
+    let (_temp, reader) = index(LINES);
+    let db = &reader.connection;
+    let (one, two) = (RepositoryId(1), RepositoryId(2));
+    assert!(has_few(db, one, 100).unwrap() && !has_few(db, one, 1).unwrap());
+    for (repository, ids) in [(one, [1, 2, 3, 4].as_slice()), (two, &[5, 6, 7])] {
+        // The limit decides which way is taken.
+        for limit in [1, 100] {
+            let (mut seen, mut span) = (Vec::new(), Span::Newest);
+            loop {
+                let page = timeline(db, Some(repository), None, span, limit).unwrap();
+                let Some((first, last)) = page.ids else { break };
+                seen.extend((first..=last).rev());
+                span = Span::Before(first);
+            }
+            seen.reverse();
+            assert_eq!(seen, ids, "{limit}");
+            let after = timeline(db, Some(repository), None, Span::After(ids[0]), limit).unwrap();
+            assert_eq!(after.ids.unwrap().0, ids[1], "{limit}");
+        }
+    }
+}

@@ -188,7 +188,7 @@ pub(super) fn suggested(typed: &str, here: &Here) -> String {
     if typed.trim().is_empty() {
         return String::new();
     }
-    name_from(here.absolute(typed.trim()).file_name().map_or(b"", |name| name.as_bytes()))
+    name_from(here.absolute(typed).file_name().map_or(b"", |name| name.as_bytes()))
 }
 
 fn text(blanks: &[Blank], at: usize, missing: &str) -> Result<String, Fault> {

@@ -242,3 +242,16 @@ fn days_are_synced_by_the_date_pattern() {
     let [(_, Command::Sync(request))] = &asked(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!((request.kind, request.paths.len()), (Kind::Single, 2));
 }
+
+#[test]
+fn a_directory_whose_name_ends_in_a_blank_is_meant_as_it_is_typed() {
+    let mut state = state();
+    press(&mut state, "a");
+    type_in(&mut state, "/srv/odd ");
+    let questions = asked(&press(&mut state, "enter"));
+    let estimate = questions.iter().find_map(|(_, command)| match command {
+        Command::Estimate(add) => Some(add.path.clone()),
+        _ => None,
+    });
+    assert_eq!(estimate, Some(PathBuf::from("/srv/odd ")));
+}

@@ -48,8 +48,13 @@ pub fn draw(state: &State, screen: Rect, overlay: &Overlay, buffer: &mut Buffer)
     let inside = paint::frame(buffer, &state.theme, super::middle(screen, width, height), &question.title);
     // On the smallest screens the choices are worth more than the last words, and than a blank line.
     let kept = usize::from(inside.height).saturating_sub(question.choices.len());
-    let mut lines: Vec<Vec<Piece>> =
-        words.into_iter().take(kept).map(|words| vec![piece(words, Tone::Plain)]).collect();
+    let is_cut = words.len() > kept;
+    let mut words: Vec<String> = words.into_iter().take(kept).collect();
+    if let Some(last) = words.last_mut().filter(|_| is_cut) {
+        // What is left out is not left out in silence.
+        *last = fit(last, room.saturating_sub(1), "") + state.theme.signs.cut;
+    }
+    let mut lines: Vec<Vec<Piece>> = words.into_iter().map(|words| vec![piece(words, Tone::Plain)]).collect();
     if usize::from(inside.height) > lines.len() + question.choices.len() {
         lines.push(Vec::new());
     }

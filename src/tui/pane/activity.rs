@@ -87,7 +87,7 @@ fn latest(state: &State, run: &Run, room: usize) -> Line<'static> {
         [
             piece(format!("  {}", text::left(&state.zone.brief(at, state.now.wall), 9, cut)), Tone::Dim),
             piece(format!(" {sign} "), tone),
-            piece(text::left(&run.repository, name_room, cut), Tone::Plain),
+            piece(text::left(state.name_of(run), name_room, cut), Tone::Plain),
             piece(format!(" {}", text::left(&brief(run), changes_room, cut)), Tone::Plain),
         ],
     )

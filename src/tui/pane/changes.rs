@@ -64,15 +64,18 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
 /// Returns which row of how many is selected, as far as they are known.
 pub fn position(state: &State) -> String {
     let model = &state.changes;
-    let (at, rows, is_more) = match &model.open {
-        Some(open) => (open.at, total(state, open), false),
-        None => (place_of_selected(state), model.len(), model.has_older()),
+    let (at, rows, which, more) = match &model.open {
+        Some(open) if open.is_full() && open.rows.len() < total(state, open) => {
+            (open.at, open.rows.len(), "the first ", "")
+        }
+        Some(open) => (open.at, total(state, open), "", ""),
+        None if model.is_full() && model.has_older() => (place_of_selected(state), model.len(), "the newest ", ""),
+        None => (place_of_selected(state), model.len(), "", if model.has_older() { "+" } else { "" }),
     };
     if rows == 0 {
         return String::new();
     }
-    let more = if is_more { "+" } else { "" };
-    format!("{} of {}{more}", amount::count(at as u64 + 1), amount::count(rows as u64))
+    format!("{} of {which}{}{more}", amount::count(at as u64 + 1), amount::count(rows as u64))
 }
 
 fn draw_timeline(state: &State, area: Rect, buffer: &mut Buffer) {

@@ -22,9 +22,7 @@ use super::super::table::{Align, Cell, Column, Table};
 use super::super::text::{self, columns, fit_path, unsigned};
 use super::super::theme::{Theme, Tone};
 pub use detail::{FileRows, lines};
-pub use model::{
-    Ask, Found, Model, PAGE, Told, copied, has_up, hash, is_in_front, open, read, search, sync, take, travel, up,
-};
+pub use model::{Ask, Found, Model, PAGE, Told, has_up, hash, is_in_front, open, read, search, sync, take, travel, up};
 
 use crate::domain::amount::{age, bytes, count};
 use crate::domain::record::Sha256;

@@ -114,7 +114,8 @@ fn text(state: &State, run: &Run) -> String {
     let (_, word, _) = state.theme.outcome(run.outcome);
     let day = state.zone.exact(run.started_at);
     let class = run.error_class.as_deref().unwrap_or_default();
-    format!("{} {} {} {word} {day} {class}", run.number, run.kind.as_str(), run.trigger)
+    let found = if found_nothing(run) { "nothing" } else { "" };
+    format!("{} {} {} {word} {found} {day} {class}", run.number, run.kind.as_str(), run.trigger)
 }
 
 /// Returns the index of the first run in view.

@@ -17,6 +17,7 @@ use super::super::text::{short_count, short_took, unsigned};
 use super::super::theme::Tone;
 use crate::domain::amount::{self, age, ago};
 use crate::domain::report::{KindStatus, Run};
+use crate::domain::repository::State as Word;
 use crate::domain::run::Kind;
 
 const fn column(title: &'static str, align: Align, width: usize, rank: u8) -> Column {
@@ -52,7 +53,8 @@ fn cells(state: &State, entry: &Entry, kind: &KindStatus) -> [Cell; 7] {
     let plain = |words: String| (words, Tone::Plain);
     let past = |at: Option<_>| at.map_or_else(|| "never".to_owned(), |at| ago(now.since_ms(at)));
     let is_behind = kind.last_success_at < kind.last_attempt_at && not > 0;
-    let live = state.live_of(&entry.status.repository.name);
+    // Nothing starts while there is nothing to look at.
+    let live = state.live_of(&entry.status.repository.name).filter(|_| entry.state != Word::Missing);
     let next = live.and_then(|live| live.next_runs.iter().find(|next| next.kind == kind.kind));
     [
         plain(kind.kind.as_str().to_owned()),

@@ -224,7 +224,8 @@ fn head(state: &State, room: usize) -> Line<'static> {
     let (sign, what, tone) = Trouble::Cause(cause).what(state.theme.signs);
     let paths = amount::plural(unsigned(cause.paths), "path", "paths");
     let all = open.members.as_ref().map_or(0, Members::len);
-    let shown = if all == PATHS { format!(", the first {}", amount::count(all as u64)) } else { String::new() };
+    let is_cut = all == PATHS && unsigned(cause.paths) > all as u64;
+    let shown = if is_cut { format!("{} of ", amount::count(all as u64)) } else { String::new() };
     let rest = room.saturating_sub(columns(&what) + columns(&paths) + columns(&shown) + 9);
     let place = fit_path(&cause.place.to_string(), rest, state.theme.signs.cut);
     paint::line(
@@ -232,7 +233,7 @@ fn head(state: &State, room: usize) -> Line<'static> {
         [
             piece(format!("  {sign} {what}"), tone),
             piece(format!("  {place}"), Tone::Plain),
-            piece(format!("  {paths}{shown}"), Tone::Dim),
+            piece(format!("  {shown}{paths}"), Tone::Dim),
         ],
     )
 }

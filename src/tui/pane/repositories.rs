@@ -21,7 +21,7 @@ use super::super::text::{short_count, unsigned};
 use super::super::theme::Tone;
 use crate::domain::amount;
 use crate::domain::report::IndexStatus;
-use crate::domain::repository::RepositoryId;
+use crate::domain::repository::{RepositoryId, State as Word};
 
 const fn column(title: &'static str, align: Align, width: usize, rank: u8) -> Column {
     Column { title, align, width, gap: 2, rank, grows: false }
@@ -112,14 +112,17 @@ fn cells(state: &State, entry: &Entry) -> [Cell; 9] {
         (short_count(unsigned(repository.total_files)), Tone::Plain),
         (amount::bytes(unsigned(repository.total_bytes)), Tone::Plain),
         (open(state, &entry.status), if tone == Tone::Bad { Tone::Bad } else { Tone::Warn }),
-        (next(state, &repository.name), Tone::Dim),
+        (next(state, entry), Tone::Dim),
         recent(state, repository.id),
     ]
 }
 
 /// Returns in how long the next run is due.
-fn next(state: &State, name: &str) -> String {
-    let next = state.live_of(name).and_then(|live| live.next_runs.first());
+fn next(state: &State, entry: &Entry) -> String {
+    if entry.state == Word::Missing {
+        return "waits".to_owned();
+    }
+    let next = state.live_of(&entry.status.repository.name).and_then(|live| live.next_runs.first());
     next.map_or_else(String::new, |next| amount::age(next.at.since_ms(state.now.wall)))
 }
 

@@ -102,6 +102,10 @@ fn read_lately(state: &State, entry: &Entry) -> Option<String> {
 /// Says which runs the schedule starts next: `incremental in 4 min, full in 3 h`.
 fn next(state: &State, entry: &Entry) -> Option<String> {
     let live = state.live_of(&entry.status.repository.name)?;
+    if entry.state == Word::Missing {
+        // Due runs are skipped while there is nothing to look at.
+        return Some("runs wait until the root is back".to_owned());
+    }
     let due = live.next_runs.iter().map(|next| {
         let kind = next.kind.as_str();
         match amount::age(next.at.since_ms(state.now.wall)).as_str() {
@@ -152,6 +156,12 @@ fn open(state: &State, status: &IndexStatus, room: usize) -> Vec<Line<'static>> 
     if status.undecided > 0 {
         let removals = amount::plural(unsigned(status.undecided), "removal waits", "removals wait");
         lines.push(fact("Held", format!("# {removals} for a decision"), Tone::Warn));
+    }
+    let kept = unsigned(status.held - status.undecided);
+    if kept > 0 {
+        let (records, files) =
+            (amount::plural(kept, "record", "records"), if kept == 1 { "file is" } else { "files are" });
+        lines.push(fact("Kept", format!("# {records} though the {files} gone"), Tone::Dim));
     }
     if status.open_problems > 0 {
         let (open, new) = (unsigned(status.open_problems), unsigned(status.new_problems));

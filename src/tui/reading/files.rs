@@ -1,10 +1,11 @@
 //! Reads for the Files tab: a page of a directory, or what of a million paths matches, the first of it as soon as it is
-//! found. A search ends when something newer is asked for.
+//! found. A search ends when something newer is asked for; one that was done already rests before it begins again.
 
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use super::super::event::Rows;
 use super::super::filter::Filter;
@@ -22,6 +23,8 @@ const MOST: usize = 1_000;
 const MOST_EARLY: usize = 200;
 /// After so many paths a search looks whether it is still wanted.
 const STEP: u64 = 4_096;
+/// A busy repository changes all the time: so long a search rests before it is done again.
+const REST: Duration = Duration::from_secs(2);
 
 /// Reads what was asked for; what is told before the end goes to `turn`.
 pub fn read(reader: &Reader, ask: &Ask, turn: &Turn<'_>) -> Result<Told, IndexError> {
@@ -37,10 +40,13 @@ pub fn read(reader: &Reader, ask: &Ask, turn: &Turn<'_>) -> Result<Told, IndexEr
             let (total, before) = reader.count_rows(repository, &directory, &first)?;
             Ok(Told::Counted { repository, directory, first, before, total })
         }
-        Ask::Search { repository, below, words } => {
-            let mut search =
-                Search { reader, repository: *repository, below, words, turn, best: Vec::new(), sum: Found::default() };
-            search.run()
+        Ask::Search { repository, below, words, is_again } => {
+            if *is_again {
+                (turn.rest)(REST);
+            }
+            let (repository, is_whole) = (*repository, *is_again);
+            let (best, sum) = (Vec::new(), Found::default());
+            Search { reader, repository, below, words, is_whole, turn, best, sum }.run()
         }
     }
 }
@@ -82,6 +88,8 @@ struct Search<'a> {
     repository: RepositoryId,
     below: &'a RelPath,
     words: &'a str,
+    /// Only the whole answer is of use.
+    is_whole: bool,
     turn: &'a Turn<'a>,
     /// The score, the place in the walk, the path; at most twice [`MOST`].
     best: Vec<(Reverse<u32>, u64, Vec<u8>)>,
@@ -109,7 +117,7 @@ impl Search<'_> {
                     return Ok(false);
                 }
                 // Ever more seldom: the first rows are waited for, the next hundred less.
-                if looked_at.is_power_of_two() || looked_at.is_multiple_of(32 * STEP) {
+                if !self.is_whole && (looked_at.is_power_of_two() || looked_at.is_multiple_of(32 * STEP)) {
                     (self.turn.tell)(Rows::Files(Box::new(self.told(MOST_EARLY)?)));
                 }
             }

@@ -240,7 +240,7 @@ fn a_page_of_a_directory_that_was_left_is_dropped_and_a_gone_one_leads_up() {
 }
 
 #[test]
-fn a_search_is_asked_for_with_every_letter_and_news_do_not_begin_it_anew() {
+fn a_search_is_asked_for_with_every_letter_and_again_when_the_repository_changed() {
     let mut state = browsing(80, 24);
     press(&mut state, "/");
     tell(&mut state, Msg::Key(Key::Char('a')));
@@ -250,10 +250,33 @@ fn a_search_is_asked_for_with_every_letter_and_news_do_not_begin_it_anew() {
     assert_eq!(state.files.found, None, "nobody looks for this any more");
     let found = vec![file(0, b"2025/ab", Mark::Same)];
     tell_found(&mut state, "ab", found, Found { is_done: true, matches: 1, looked_at: 9, error: None });
-    assert_eq!(asked(&tell(&mut state, Msg::Engine(Event::Changed))), None);
+    let effects = tell(&mut state, Msg::Engine(Event::Changed));
+    assert!(matches!(asked(&effects), Some(Ask::Search { words, is_again: true, .. }) if words == "ab"));
     let effects = press(&mut state, "enter backspace");
     assert_eq!(state.files.directory, path(b"2025"), "the directory that holds the match");
     assert!(matches!(asked(&effects), Some(Ask::Page { seek: Seek::Around(key), .. }) if key.path == path(b"2025/ab")));
+}
+
+#[test]
+fn what_is_found_again_shows_what_became_of_it_and_the_selection_stays() {
+    let mut state = browsing(80, 24);
+    press(&mut state, "/");
+    tell(&mut state, Msg::Key(Key::Char('a')));
+    let sum = Found { is_done: true, matches: 3, looked_at: 9, error: None };
+    let row = |name: &str, mark| file(0, name.as_bytes(), mark);
+    let found = ["a1", "a2", "a3"].map(|name| row(name, Mark::Same));
+    tell_found(&mut state, "a", found.to_vec(), sum.clone());
+    press(&mut state, "enter j");
+    tell_found(
+        &mut state,
+        "a",
+        vec![row("a0", Mark::New), row("a2", Mark::Damaged), row("a3", Mark::Same)],
+        sum.clone(),
+    );
+    let selected = state.files.selected().unwrap();
+    assert_eq!((selected.path.clone(), selected.mark), (path(b"a2"), Mark::Damaged));
+    tell_found(&mut state, "a", vec![row("a0", Mark::Same), row("a3", Mark::Same)], sum);
+    assert_eq!(state.files.selected().unwrap().path, path(b"a3"), "the row at the place of the one that is gone");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::domain::change::{Change, Verdict};
 use crate::domain::report::StoredChange;

@@ -48,6 +48,16 @@ fn runs_that_found_nothing_are_one_row() {
 }
 
 #[test]
+fn runs_that_found_nothing_are_found_by_that_word_and_left_out_by_its_opposite() {
+    for (typed, found) in [("nothing", vec![4_190, 4_100]), ("!nothing", vec![4_187])] {
+        let mut state = history(80, 24);
+        let place = state.place();
+        super::super::act::narrow(&mut state, place, typed.to_owned());
+        assert_eq!(numbers(&state), found, "{typed}");
+    }
+}
+
+#[test]
 fn two_runs_stand_side_by_side() {
     check("compare", |width, height| {
         let mut state = history(width, height);

@@ -122,6 +122,15 @@ fn a_single_path_opens_at_once_and_closes_at_once() {
 }
 
 #[test]
+fn a_copied_path_is_whole_wherever_it_is_copied() {
+    let mut state = problems("home", "")(120, 40);
+    assert_eq!(press(&mut state, "y"), [Effect::Copy("/srv/home/pictures/IMG_0001.raw".to_owned())]);
+    let mut state = opened("home", "j", "")(120, 40);
+    let [Effect::Copy(path)] = &press(&mut state, "y")[..] else { panic!("nothing is copied") };
+    assert!(path.starts_with("/srv/home/anna/"), "{path}");
+}
+
+#[test]
 fn what_is_open_and_gone_closes_itself() {
     let mut state = opened("home", "j", "j enter")(120, 40);
     let cause = state.problems.open.as_ref().unwrap().cause.clone();

@@ -216,3 +216,16 @@ fn nothing_is_done_to_a_repository_that_the_filter_hides() {
     press(&mut state, "esc esc esc esc esc esc");
     assert_eq!(kind_and_names(press(&mut state, "s")).1, ["mail"]);
 }
+
+#[test]
+fn a_message_that_is_seen_takes_no_esc_away_from_the_pane() {
+    let mut state = afternoon(80, 24);
+    press(&mut state, "3 enter");
+    state.warn("one", None);
+    state.warn("two", None);
+    press(&mut state, "esc");
+    assert!(state.detail.is_none());
+    assert_eq!(state.notices.iter().map(|notice| notice.text.as_str()).collect::<Vec<_>>(), ["one"]);
+    press(&mut state, "esc");
+    assert!(state.notices.is_empty() && state.focus == Focus::List);
+}

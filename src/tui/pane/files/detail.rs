@@ -18,7 +18,7 @@ use super::super::super::paint::{self, piece};
 use super::super::super::state::State;
 use super::super::super::text::unsigned;
 use super::super::super::theme::Tone;
-use super::{hex, mark, model};
+use super::{hex, mark};
 use crate::domain::amount::{ago, bytes, count, plural};
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
@@ -65,7 +65,7 @@ fn moment(state: &State, at: Timestamp) -> String {
 /// Returns the lines of a file.
 pub fn lines(state: &State, rows: &FileRows, room: usize) -> Vec<Line<'static>> {
     let mut facts = Facts { state, room, lines: Vec::new() };
-    let path = model::full_path(state, &rows.path).unwrap_or_default();
+    let path = super::super::full_path(state, rows.repository, &rows.path).unwrap_or_default();
     facts.say("Path", &show(&path));
     if let Some((sign, word, tone)) = rows.mark.map(|found| mark(&state.theme, found)) {
         let words = piece(format!("{sign} {word}"), tone);

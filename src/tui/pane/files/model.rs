@@ -30,7 +30,22 @@ pub enum Ask {
         repository: RepositoryId,
         below: RelPath,
         words: String,
+        /// The rows at hand may be out of date: no hurry, and only the whole answer is of use.
+        is_again: bool,
     },
+}
+
+impl Ask {
+    /// Tells whether both look for the same in the same place.
+    pub fn is_same_search(&self, other: &Ask) -> bool {
+        match (self, other) {
+            (
+                Ask::Search { repository, below, words, is_again: _ },
+                Ask::Search { repository: other, below: other_below, words: other_words, is_again: _ },
+            ) => repository == other && below == other_below && words == other_words,
+            _ => false,
+        }
+    }
 }
 
 /// What was read.
@@ -129,17 +144,19 @@ pub fn read(state: &State) -> Vec<Effect> {
         _ => None,
     };
     let ask = match words(state) {
-        "" => Some(Ask::Page {
+        "" => Ask::Page {
             repository,
             directory: model.directory.clone(),
             seek: model.selected.clone().map_or(Seek::First, Seek::Around),
             is_counted: true,
-        }),
-        // What was found stands until something else is looked for: news must not make a search begin anew.
-        _ if model.found.is_some() => None,
-        words => Some(Ask::Search { repository, below: model.directory.clone(), words: words.to_owned() }),
+        },
+        // What was found stands until it was looked for again: nobody sees rows go and come.
+        words => {
+            let (below, words, is_again) = (model.directory.clone(), words.to_owned(), model.found.is_some());
+            Ask::Search { repository, below, words, is_again }
+        }
     };
-    ask.into_iter().map(|ask| Effect::Read(Query::Files(ask))).chain(detail).collect()
+    [Effect::Read(Query::Files(ask))].into_iter().chain(detail).collect()
 }
 
 /// Begins or ends a search, as what was typed says.
@@ -179,7 +196,9 @@ pub fn take(state: &mut State, told: Told) -> Vec<Effect> {
         Told::Found { repository, below, words, rows, sum } if is_ours(repository, &below, &words) => {
             let model = &mut state.files;
             (model.has_before, model.has_after) = (false, false);
-            model.show(rows, 0);
+            // Found again, a row that is gone leaves the selection at its place.
+            let fallback = if model.found.is_some() { model.at() } else { 0 };
+            model.show(rows, fallback);
             model.found = Some(sum);
         }
         _ => {}
@@ -293,18 +312,6 @@ pub fn sync(state: &State) -> Vec<Effect> {
         ..SyncRequest::new(vec![name.to_owned()], Kind::Single, Trigger::User)
     };
     vec![Effect::Send { command: Command::Sync(Box::new(request)), about: format!("sync {} of {name}", row.path) }]
-}
-
-/// Returns the whole path of the selected row, as it is.
-pub fn copied(state: &State) -> Option<String> {
-    let path = full_path(state, &state.files.selected()?.path)?;
-    Some(super::super::copied_path(&path))
-}
-
-/// Returns a path of the selected repository from the root of the file system.
-pub fn full_path(state: &State, path: &RelPath) -> Option<Vec<u8>> {
-    let root = &state.entry()?.status.repository.path;
-    Some(crate::domain::path::join(root.strip_suffix(b"/").unwrap_or(root), path.as_bytes()))
 }
 
 /// Returns the recorded hash of the selected row.

@@ -40,7 +40,7 @@ impl World {
 
     fn search(&self, below: &str, words: &str, turn: &Turn<'_>) -> (Vec<String>, Found) {
         let below = RelPath::parse(below.as_bytes()).unwrap();
-        let ask = Ask::Search { repository: RepositoryId(1), below, words: words.to_owned() };
+        let ask = Ask::Search { repository: RepositoryId(1), below, words: words.to_owned(), is_again: false };
         match read(&self.reader, &ask, turn).unwrap() {
             Told::Found { rows, sum, .. } => (rows.iter().map(|row| row.path.to_string()).collect(), sum),
             other => panic!("no search: {other:?}"),
@@ -48,7 +48,7 @@ impl World {
     }
 
     fn found(&self, below: &str, words: &str) -> Vec<String> {
-        let (found, sum) = self.search(below, words, &Turn { is_stale: &|| false, tell: &|_| {} });
+        let (found, sum) = self.search(below, words, &Turn { is_stale: &|| false, tell: &|_| {}, rest: &|_| {} });
         assert!(sum.is_done && sum.matches == found.len() as u64, "{sum:?}");
         found
     }
@@ -69,14 +69,14 @@ fn a_search_is_a_part_of_the_path_a_pattern_or_letters_in_order() {
 
 #[test]
 fn what_is_no_pattern_yet_is_said_and_nothing_is_looked_at() {
-    let (found, sum) = World::new().search("", "n[", &Turn { is_stale: &|| false, tell: &|_| {} });
+    let (found, sum) = World::new().search("", "n[", &Turn { is_stale: &|| false, tell: &|_| {}, rest: &|_| {} });
     assert!(found.is_empty() && sum.looked_at == 0 && sum.error.unwrap().contains("n["));
 }
 
 #[test]
 fn a_search_gives_no_more_rows_than_a_person_reads() {
     let world = World::new();
-    let turn = Turn { is_stale: &|| false, tell: &|_| {} };
+    let turn = Turn { is_stale: &|| false, tell: &|_| {}, rest: &|_| {} };
     let (found, sum) = world.search("", "n", &turn);
     assert_eq!((found.len(), sum.matches), (1_000, 1_001));
     let (found, sum) = world.search("", "~n", &turn);
@@ -87,7 +87,7 @@ fn a_search_gives_no_more_rows_than_a_person_reads() {
 fn rows_are_told_before_their_places_are_counted() {
     let world = World::new();
     let told = RefCell::new(Vec::new());
-    let turn = Turn { is_stale: &|| false, tell: &|rows| told.borrow_mut().push(rows) };
+    let turn = Turn { is_stale: &|| false, tell: &|rows| told.borrow_mut().push(rows), rest: &|_| {} };
     let directory = RelPath::from_stored(b"big".to_vec());
     let ask = Ask::Page { repository: RepositoryId(1), directory, seek: Seek::Last, is_counted: true };
     let last = read(&world.reader, &ask, &turn).unwrap();
@@ -103,6 +103,6 @@ fn a_search_that_nobody_waits_for_ends_and_does_not_say_that_it_is_through() {
         looks.set(looks.get() + 1);
         true
     };
-    let (_, sum) = world.search("", "~n", &Turn { is_stale: &is_stale, tell: &|_| {} });
+    let (_, sum) = world.search("", "~n", &Turn { is_stale: &is_stale, tell: &|_| {}, rest: &|_| {} });
     assert!(!sum.is_done && looks.get() > 0);
 }
