@@ -281,3 +281,24 @@ fn a_hundred_thousand_groups_cost_no_more_than_the_window() {
     press(&mut state, "G z");
     assert!(text(&draw(&state)).contains("100,000 of 100,000"));
 }
+
+#[test]
+fn where_no_older_ones_are_read_the_rule_says_so() {
+    let mut state = idle(200, 60);
+    press(&mut state, "6");
+    let group = groups(&LINES[..1], 0, None).remove(0);
+    let many = |count: i64| -> Vec<ChangeGroup> {
+        let part = |at| ChangeGroup {
+            key: GroupKey { run: at, ..group.key.clone() },
+            ids: (2_000_000 - at, 2_000_000 - at),
+            ..group.clone()
+        };
+        (0..count).map(part).collect()
+    };
+    answer(&mut state, page(many(100), false), None);
+    assert!(text(&draw(&state)).contains("1 of 100+"));
+    let mut state = idle(200, 60);
+    press(&mut state, "6");
+    answer(&mut state, page(many(100_000), false), None);
+    assert!(text(&draw(&state)).contains("1 of the newest 100,000"));
+}

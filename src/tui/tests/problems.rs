@@ -207,3 +207,19 @@ fn accepting_damage_needs_a_yes() {
     let [Effect::Read(Query::Decided(Decision { what: What::AcceptDamage, cause, .. }))] = &asked[..] else { panic!() };
     assert_eq!(cause.sort, Sort::Damage);
 }
+
+#[test]
+fn a_cause_says_how_many_of_its_paths_are_at_hand() {
+    let shown = |all: i64| {
+        let mut state = opened("home", "j", "")(120, 40);
+        let open = state.problems.open.as_mut().unwrap();
+        let Some(Members::Problem(problems)) = &mut open.members else { panic!("no problems") };
+        let one = problems[0].clone();
+        problems.resize(5_000, one);
+        state.rows.as_mut().unwrap().causes[1].paths = all;
+        text(&draw(&state))
+    };
+    assert!(shown(7_204).contains("5,000 of 7,204 paths"));
+    let all = shown(5_000);
+    assert!(all.contains("  5,000 paths") && !all.contains("5,000 of"), "{all}");
+}
