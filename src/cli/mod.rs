@@ -21,6 +21,7 @@ mod session;
 mod stats;
 mod status;
 mod sync;
+mod verify_log;
 mod why;
 
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Digest(digest) => digest::run(context, &digest),
         Command::Metrics => metrics::run(context),
         Command::Scheduler(command) => scheduler::run(context, command),
+        Command::VerifyLog => verify_log::run(context),
         Command::Doctor => doctor::run(context),
         Command::Daemon => daemon::run(context),
         Command::Config(command) => config(context, command),

@@ -85,7 +85,7 @@ fn check_before_opening(path: &Path) -> Result<()> {
         Ok(APPLICATION_ID) => migrate::check_version(&connection, path),
         Ok(_) => Err(IndexError::Foreign(path.to_owned())),
         Err(IndexError::Sqlite(error)) => match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Err(IndexError::Foreign(path.to_owned())),
+            Some(ErrorCode::NotADatabase) => Err(IndexError::NoDatabase(path.to_owned())),
             // Cut off while the WAL was moved in: whole only together with it. The real opening looks again.
             Some(ErrorCode::DatabaseCorrupt) => Ok(()),
             _ => Err(IndexError::Sqlite(error)),
@@ -173,6 +173,12 @@ pub(super) fn health(connection: &Connection) -> Result<Health> {
     })
 }
 
+/// Looks over the structure of a database; what it finds first.
+pub(super) fn quick_check(connection: &Connection) -> Result<Option<String>> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,8 +228,10 @@ mod tests {
         std::fs::create_dir(&directory).unwrap();
         for path in [make("other.db", "CREATE TABLE t(x)"), make("newer.db", &newer), text] {
             let before = std::fs::read(&path).unwrap();
-            assert!(matches!(open_writer(&path), Err(IndexError::Foreign(_) | IndexError::Newer { .. })), "{path:?}");
-            assert!(matches!(open_reader(&path), Err(IndexError::Foreign(_) | IndexError::Newer { .. })));
+            let is_refused =
+                |error| matches!(error, IndexError::Foreign(_) | IndexError::NoDatabase(_) | IndexError::Newer { .. });
+            assert!(open_writer(&path).is_err_and(is_refused), "{path:?}");
+            assert!(open_reader(&path).is_err_and(is_refused), "{path:?}");
             assert_eq!(std::fs::read(&path).unwrap(), before);
         }
         assert!(matches!(open_writer(&directory), Err(IndexError::Foreign(_))));

@@ -134,6 +134,17 @@ impl Writer {
         Ok(answer)
     }
 
+    /// Moves the WAL into the main file and cuts it off, if no reader stands in the way.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.call(|db| {
+            db.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            Ok(())
+        })
+    }
+
     /// Forgets that a run has failed, so that its end can be written.
     ///
     /// # Errors
@@ -282,6 +293,18 @@ impl Db {
         let answer = work(&transaction)?;
         transaction.commit()?;
         Ok(answer)
+    }
+
+    /// As [`Db::write`], by the space that is kept for a full disk when there is no other.
+    pub(super) fn write_by_all_means<T>(&mut self, mut work: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
+        let written = self.write(&mut work);
+        if written.as_ref().is_err_and(|error| error.class() == Class::DeviceFull) && self.reserve.give_up() {
+            return self.write(work);
+        }
+        if written.is_ok() {
+            self.reserve.fill();
+        }
+        written
     }
 
     /// Begins a plan: from here to [`Db::end_plan`] nothing is committed.

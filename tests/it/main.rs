@@ -16,6 +16,8 @@ mod guards;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kinds;
