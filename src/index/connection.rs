@@ -27,7 +27,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     // Made beforehand so that the database, and the files that SQLite makes after its image, are private.
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
-        Ok(_) => {}
+        // Closed before SQLite opens it: closed later it would drop SQLite's locks (invariant 11).
+        Ok(file) => drop(file),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(source) => return Err(IndexError::Open { path: path.to_owned(), source }),
     }
