@@ -6,13 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::recover::{self, settle};
 use crate::domain::moment::Timestamp;
 use crate::domain::problem::Class;
 use crate::domain::report::Run;
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::Outcome;
 use crate::index::{CloseRun, IndexError, NewRun, Reader, Replay, Result, Retention, RunContext, Seal, Writer};
-use crate::journal::{Event, Journal, JournalError, Written, row_sum};
+use crate::journal::{Difference, Event, Extent, Journal, JournalError, Written, read, row_sum};
 
 /// What is kept of a row that was not what the journal says, as a reason.
 pub(super) const DIFFERED: &str = "the row was not what the journal says; the journal's was put in its place";
@@ -22,7 +23,7 @@ pub(super) const DIFFERED: &str = "the row was not what the journal says; the jo
 pub struct Ledger {
     journal: Arc<Mutex<Journal>>,
     writer: Writer,
-    index_path: PathBuf,
+    directory: PathBuf,
 }
 
 /// The line that a row was written to, for who looks at it afterwards.
@@ -34,8 +35,8 @@ pub(super) fn journal_failed(error: JournalError) -> IndexError {
 }
 
 impl Ledger {
-    pub(super) fn new(journal: Journal, writer: Writer, index_path: &Path) -> Ledger {
-        Ledger { journal: Arc::new(Mutex::new(journal)), writer, index_path: index_path.to_owned() }
+    pub(super) fn new(journal: Journal, writer: Writer, directory: &Path) -> Ledger {
+        Ledger { journal: Arc::new(Mutex::new(journal)), writer, directory: directory.to_owned() }
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -43,7 +44,7 @@ impl Ledger {
     }
 
     fn reader(&self) -> Result<Reader> {
-        Reader::open(&self.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))
+        Reader::open(&self.directory.join("index.db"))?.ok_or_else(|| IndexError::broken("the index file has gone"))
     }
 
     /// Writes a line of a row, and returns the row's seal.
@@ -195,11 +196,39 @@ impl Ledger {
         })?;
         if has_ended {
             self.journal().tidy(now).map_err(journal_failed)?;
+            self.look_over(now)?;
         }
         Ok(has_ended)
+    }
+
+    /// Compares all of both, as a start does only when it has a reason to, and puts right what differs in two looks: what is
+    /// on its way from one to the other has mostly arrived by the second, and is written twice otherwise, which is no harm.
+    fn look_over(&self, now: Timestamp) -> Result<()> {
+        let first = self.differences()?;
+        if first.is_empty() {
+            return Ok(());
+        }
+        let mut stays = self.differences()?;
+        stays.retain(|difference| first.contains(difference));
+        for difference in &stays {
+            tracing::error!("{difference}; it is put right");
+        }
+        settle(&self.writer, |events| self.journal().append(now, events).map_err(journal_failed), stays, now)
+    }
+
+    /// Returns what does not agree, but for what runs. The journal is read first: what is newer in the index is on its way.
+    fn differences(&self) -> Result<Vec<Difference>> {
+        let reading = read(&self.directory, Extent::All).map_err(journal_failed)?;
+        let mut differences = recover::differences(&self.reader()?, &reading, Extent::All)?;
+        let is_newer = |run: &Run| run.number > reading.book.last_number;
+        differences.retain(|found| !matches!(found, Difference::Open(_)) && !is_newer(found.run()));
+        Ok(differences)
     }
 }
 
 fn take(last: &Last) -> Option<(Event, Written)> {
     last.lock().expect("no one panics while holding this lock").take()
 }
+
+#[cfg(test)]
+mod tests;

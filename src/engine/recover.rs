@@ -21,7 +21,7 @@ use crate::domain::report::Run;
 use crate::domain::run::Outcome;
 use crate::index::{CUT_OFF, IndexError, Reader, Replay, Result, Seal, Writer};
 use crate::journal::{
-    Book, Difference, Event, Extent, Floor, Journal, Reading, Row, compare, read, row_sum, set_aside,
+    Book, Difference, Event, Extent, Floor, Journal, Reading, Row, Written, compare, read, row_sum, set_aside,
 };
 
 /// The three files of a database: none of them is worth anything without the others.
@@ -35,18 +35,23 @@ pub(super) struct Recovered {
     pub has_gone_back: bool,
 }
 
-/// Opens both, whatever an earlier process or a person has left.
+/// Opens both, whatever an earlier process or a person has left. After one that was cut off all of both is looked at.
 ///
 /// # Errors
 /// When the index is not ours, or one of them can be neither used nor made anew.
-pub(super) fn open(directory: &Path, batch_size: usize, at: Timestamp) -> std::result::Result<Recovered, EngineError> {
+pub(super) fn open(
+    directory: &Path,
+    batch_size: usize,
+    was_cut_off: bool,
+    at: Timestamp,
+) -> std::result::Result<Recovered, EngineError> {
     let has_journal = crate::journal::exists(directory);
     let len = |name: &str| std::fs::symlink_metadata(directory.join(name)).ok().map(|found| found.len());
     let wal_bytes = len("index.db-wal").unwrap_or(0);
     let lost = if len("index.db").unwrap_or(0) == 0 && (has_journal || wal_bytes > 0) {
         "the index was missing".to_owned()
     } else {
-        match try_open(directory, batch_size, at, wal_bytes > 0, None) {
+        match try_open(directory, batch_size, at, was_cut_off || wal_bytes > 0, None) {
             Err(error) if has_journal && is_damage(&error) => format!("the index was damaged ({error})"),
             other => return Ok(other?),
         }
@@ -95,7 +100,7 @@ fn try_open(
         differences = self::differences(&reader, &reading, extent)?;
     }
     note(&writer, &differences, &reading, seq, rebuilt, at)?;
-    settle(&writer, &mut journal, differences, at)?;
+    settle(&writer, |events| journal.append(at, events).map_err(journal_failed), differences, at)?;
     if has_gone_back {
         // The next run of any kind lists everything, also when this process does not live to ask for one.
         reader.definitions()?.iter().try_for_each(|definition| writer.make_directories_due(definition.id))?;
@@ -104,7 +109,7 @@ fn try_open(
         let alive: Vec<Event> = reader.sealed_runs(None)?.into_iter().map(|(run, _)| Event::Backfill(run)).collect();
         journal.renew(at, &alive).map_err(journal_failed)?;
     }
-    let ledger = Ledger::new(journal, writer.clone(), &index_path);
+    let ledger = Ledger::new(journal, writer.clone(), directory);
     ledger.note_repositories(at)?;
     Ok(Recovered { writer, ledger, has_gone_back })
 }
@@ -134,10 +139,12 @@ fn restore_repositories(writer: &Writer, reader: &Reader, book: &Book) -> Result
             writer.remove_repository(definition.id)?;
         }
     }
-    for (definition, _) in book.repositories.values().filter(|(definition, _)| !there.contains(definition)) {
-        writer.restore_repository(definition.clone())?;
+    let definitions = book.repositories.values().map(|(definition, _)| definition);
+    let missing: Vec<_> = definitions.filter(|definition| !there.contains(definition)).cloned().collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => writer.restore_repositories(missing),
     }
-    Ok(())
 }
 
 /// Writes down, for `doctor`, what should not have happened. That a process was killed is no such thing.
@@ -170,8 +177,13 @@ fn note(
     Ok(())
 }
 
-/// Brings both to say the same, run by run.
-fn settle(writer: &Writer, journal: &mut Journal, differences: Vec<Difference>, at: Timestamp) -> Result<()> {
+/// Brings both to say the same, run by run. `append` writes into the journal.
+pub(super) fn settle(
+    writer: &Writer,
+    append: impl FnOnce(&[Event]) -> Result<Vec<Written>>,
+    differences: Vec<Difference>,
+    at: Timestamp,
+) -> Result<()> {
     let (mut rows, mut events, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for difference in differences {
         match difference {
@@ -182,12 +194,18 @@ fn settle(writer: &Writer, journal: &mut Journal, differences: Vec<Difference>, 
             Difference::OnlyIndex(run) => events.push(Event::Backfill(run)),
             Difference::Gone(run) => gone.push(run.number),
             Difference::Open(run) => {
-                tracing::warn!(run = run.number, "a run of an earlier process was cut off");
                 events.push(Event::Interrupted(cut_off(run)));
             }
         }
     }
-    let written = journal.append(at, &events).map_err(journal_failed)?;
+    let cut_off: Vec<i64> = events
+        .iter()
+        .filter_map(|event| matches!(event, Event::Interrupted(_)).then(|| event.run().map(|run| run.number))?)
+        .collect();
+    if !cut_off.is_empty() {
+        tracing::warn!(runs = ?cut_off, "runs of an earlier process were cut off");
+    }
+    let written = append(&events)?;
     let told = events.iter().zip(written).filter_map(|(event, written)| Some((event.run()?.clone(), written.seq)));
     rows.extend(told.map(|(run, seq)| replay(run, seq, None)));
     rows.sort_by_key(|row| row.run.number);

@@ -74,10 +74,11 @@ impl Engine {
     /// When another engine has the data directory, or the index cannot be opened.
     pub fn start(options: Options) -> Result<Engine, EngineError> {
         refuse_network(&options.data_directory)?;
-        let lock = Lock::take(&options.data_directory.join("engine.lock"))?;
+        let mut lock = Lock::take(&options.data_directory.join("engine.lock"))?;
         let index_path = options.data_directory.join("index.db");
         let Recovered { writer, ledger, has_gone_back } =
-            recover::open(&options.data_directory, options.config.sync.batch_size, clock::wall())?;
+            recover::open(&options.data_directory, options.config.sync.batch_size, lock.was_cut_off, clock::wall())?;
+        lock.is_settled = true;
         let last_id = Reader::open(&index_path)?.map_or(Ok(0), |reader| reader.last_directory_id())?;
         let desk = Desk { writer, ledger, index_path, data_directory: options.data_directory, config: options.config };
         let config = desk.effective().map_err(|refusal| EngineError::Refused(refusal.message))?;

@@ -72,28 +72,18 @@ impl Writer {
         })
     }
 
-    /// Makes a repository again, or gives it back what it was.
+    /// Makes repositories again, or gives them back what they were.
     ///
     /// # Errors
     /// Those of SQLite.
-    pub fn restore_repository(&self, definition: Definition) -> Result<()> {
+    pub fn restore_repositories(&self, definitions: Vec<Definition>) -> Result<()> {
         self.call(move |db| {
             db.write(|db| {
-                db.execute(
-                    "INSERT INTO repositories (id, name, path, settings, identity, paused_ms, created_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                     ON CONFLICT (id) DO UPDATE SET name = ?2, path = ?3, settings = ?4, identity = ?5, paused_ms = ?6",
-                    params![
-                        definition.id.0,
-                        definition.name,
-                        definition.path,
-                        definition.settings,
-                        definition.identity,
-                        definition.paused_at.map(|at| at.0),
-                        definition.created_at.0
-                    ],
-                )?;
-                Ok(())
+                // Two may have got each other's name; no name that a person gives begins so.
+                for definition in &definitions {
+                    db.execute("UPDATE repositories SET name = '~' || id WHERE id = ?1", [definition.id.0])?;
+                }
+                definitions.iter().try_for_each(|definition| restore(db, definition))
             })
         })
     }
@@ -111,6 +101,24 @@ impl Writer {
             })
         })
     }
+}
+
+fn restore(db: &Connection, definition: &Definition) -> Result<()> {
+    db.execute(
+        "INSERT INTO repositories (id, name, path, settings, identity, paused_ms, created_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (id) DO UPDATE SET name = ?2, path = ?3, settings = ?4, identity = ?5, paused_ms = ?6",
+        params![
+            definition.id.0,
+            definition.name,
+            definition.path,
+            definition.settings,
+            definition.identity,
+            definition.paused_at.map(|at| at.0),
+            definition.created_at.0
+        ],
+    )?;
+    Ok(())
 }
 
 fn put(db: &Connection, row: &Replay, at: Timestamp) -> Result<()> {
@@ -266,6 +274,9 @@ fn sealed_run() -> String {
 }
 
 /// Says nothing to any journal: for tests of the index alone.
+///
+/// # Errors
+/// None.
 #[cfg(test)]
 pub fn unsealed(_: &mut Run) -> Result<Option<Seal>> {
     Ok(None)

@@ -1,11 +1,13 @@
 //! The journal: whichever of journal and index is damaged or gone, the other gives the history back, run by run.
 
-use super::world::{World, skipped, stop};
+mod faults;
+
+use super::world::{World, stop};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// A tree with a history of every sort: a full first run, changes, a note, a failure, a retry of nothing.
 fn with_history() -> World {
@@ -290,43 +292,4 @@ fn a_removed_repository_does_not_come_back_with_the_journal() {
     let names: Vec<Value> =
         world.json(&["repo", "list"]).into_iter().map(|found| found["repository"].clone()).collect();
     assert_eq!((names, history(&world).len()), (vec!["other".into()], 1));
-}
-
-/// Runs a sync under strace, its calls on the journal's first file made to fail as `inject` says.
-fn sync_with_faults(test: &str, world: &World, inject: &str) -> Option<super::world::Said> {
-    let possible = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
-    if !possible.is_ok_and(|done| done.status.success()) {
-        skipped(test, "no strace, or it may not trace");
-        return None;
-    }
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-o", "/dev/null", "-P"]).arg(segment(world, 1)).args(["-P"]).arg(segment(world, 2));
-    strace.args(["-e", "trace=fdatasync", "-e", inject]).arg(super::world::BINARY).arg("--data-dir").arg(&world.data);
-    strace.args(["sync", "--quiet"]).env("HOME", world.temp.path()).stdin(Stdio::null());
-    Some(super::world::said(&mut strace))
-}
-
-#[test]
-fn after_a_sync_that_failed_once_the_journal_goes_on_in_a_new_file() {
-    let world = with_history();
-    let Some(said) = sync_with_faults("failed_once", &world, "inject=fdatasync:error=EIO:when=1") else { return };
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(segment(&world, 2).exists());
-    assert_agrees(&world);
-    let before = history(&world);
-    remove_index(&world);
-    world.sync(&[]);
-    assert_eq!(older(&world, &before), before);
-}
-
-#[test]
-fn while_syncs_fail_no_run_is_acknowledged() {
-    let world = with_history();
-    let before = history(&world);
-    let Some(said) = sync_with_faults("fail_forever", &world, "inject=fdatasync:error=EIO:when=1+") else { return };
-    assert!(said.code == 1 && said.err.contains("journal"), "{said:?}");
-    assert!(history(&world).iter().all(|run| before.contains(run) || run["outcome"] != "completed"));
-    world.sync(&[]);
-    assert_eq!(&history(&world)[history(&world).len() - before.len()..], &before[..]);
-    assert_agrees(&world);
 }

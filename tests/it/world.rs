@@ -228,7 +228,7 @@ pub fn path_bytes(object: &Value) -> Vec<u8> {
 
 /// Moves a file's times so far back that no stamp is racy and no incremental run lists for its recency.
 pub fn age(path: &Path, days: u64) {
-    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 86_400);
+    let then = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
     fs::File::open(path).unwrap().set_modified(then).unwrap();
 }
 
