@@ -35,6 +35,14 @@ pub(super) enum Failure {
     Lost(JournalError),
 }
 
+impl Failure {
+    pub fn into_error(self) -> JournalError {
+        match self {
+            Failure::Write(error) | Failure::Lost(error) => error,
+        }
+    }
+}
+
 impl Segment {
     /// Makes a new file; it counts when its first line is written and its directory synced.
     pub fn create(path: PathBuf, number: u32) -> Result<Segment> {

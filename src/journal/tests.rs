@@ -251,6 +251,17 @@ fn what_was_damaged_is_whole_after_it_was_written_anew_and_numbers_go_on() {
 }
 
 #[test]
+fn a_file_that_was_cut_off_when_it_began_is_no_damage() {
+    let temp = three_runs();
+    fs::write(path_of(temp.path(), 2), "").unwrap();
+    let mut journal = open(temp.path());
+    journal.append(AT, &[Event::Finish(run(4, None))]).unwrap();
+    let reading = all(temp.path());
+    assert!(reading.faults.is_empty() && reading.book.runs.len() == 4, "{:?}", reading.faults);
+    assert!(!temp.path().join(QUARANTINE).exists());
+}
+
+#[test]
 fn a_row_that_differs_in_anything_has_another_sum() {
     let row = run(1, Some(Outcome::Completed));
     assert_eq!(row_sum(&row), row_sum(&row.clone()));

@@ -163,7 +163,11 @@ impl Journal {
                     tracing::error!(%error, "the journal goes on in a new file");
                     self.segment = None;
                     self.begin_segment(at)?;
-                    self.write(at, some).map_err(|failure| self.give_up(failure))?
+                    self.write(at, some).map_err(|failure| {
+                        // Its head counts; what comes next goes on from there, in yet another file.
+                        self.segment = None;
+                        failure.into_error()
+                    })?
                 }
             };
             all.extend(written);
@@ -206,7 +210,7 @@ impl Journal {
     /// Begins a file; if that fails, it was never there.
     fn begin_segment(&mut self, at: Timestamp) -> Result<()> {
         let path = path_of(&self.directory, self.next_segment);
-        let before = self.segment.take();
+        let before = (self.segment.take(), self.seq, self.hash);
         let made = Segment::create(path, self.next_segment).and_then(|segment| {
             self.segment = Some(segment);
             let head = Head {
@@ -214,7 +218,7 @@ impl Journal {
                 last_number: self.book.last_number,
                 kept_from: self.book.kept_from,
             };
-            self.write(at, &[Event::Segment(head)]).map_err(|failure| self.give_up(failure))?;
+            self.write(at, &[Event::Segment(head)]).map_err(Failure::into_error)?;
             sync_directory(&self.directory.join(DIRECTORY))
         });
         match made {
@@ -225,25 +229,11 @@ impl Journal {
                     let _removed = std::fs::remove_file(&segment.path);
                     self.next_segment += u32::from(segment.path.exists());
                 }
-                self.segment = before;
+                (self.segment, self.seq, self.hash) = before;
                 return Err(error);
             }
         }
         Ok(())
-    }
-
-    fn give_up(&mut self, failure: Failure) -> JournalError {
-        match failure {
-            Failure::Write(error) => error,
-            Failure::Lost(error) => {
-                if let Some(segment) = self.segment.take() {
-                    // Nobody knows what is in it; if it cannot be removed, the next start sets it aside.
-                    let _removed = std::fs::remove_file(&segment.path);
-                }
-                self.next_segment += 1;
-                error
-            }
-        }
     }
 
     /// Lets old files go whose runs are gone; the few that still count are written anew first.
@@ -299,10 +289,14 @@ impl Journal {
 
 /// Keeps the end of a file that is no whole line, or the whole file when it has none.
 fn set_tail_aside(directory: &Path, part: &Part, at: Timestamp) -> Result<()> {
+    let path = path_of(directory, part.number);
+    if part.bytes == 0 {
+        // Cut off when it had just been made.
+        return std::fs::remove_file(&path).map_err(JournalError::at(&path));
+    }
     if part.lines == 0 {
         return set_aside(directory, &[&name_of(part.number)], at).map(drop);
     }
-    let path = path_of(directory, part.number);
     let bytes = std::fs::read(&path).map_err(JournalError::at(&path))?;
     let place = quarantine(directory, at)?;
     let tail = place.join(format!("{:06}.tail", part.number));
