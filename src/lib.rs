@@ -19,15 +19,14 @@
 //!            /   \
 //!         api     tui          surfaces: speak Command/Answer/Event, read the index read-only
 //!            \   /
-//!            engine            queue, jobs, clock, threads; owns the writer
-//!      /    |     |     \
-//!  wire  config  index  disk   each owns one piece of the outside world; blind to each other
-//!      \    |     |     /
+//!            engine            queue, jobs, clock, threads; owns writer and journal
+//!     /    |    |    |   \
+//! wire config index disk journal   each owns one piece of the outside world; blind to each other
+//!     \    |    |    |   /
 //!            domain            nouns and rules: no I/O, no clock, no threads
 //! ```
 //!
-//! Arrows point down only, and `tests/it/tidy.rs` keeps it so. A room still to come: `journal` beside
-//! `index`.
+//! Arrows point down only, and `tests/it/tidy.rs` keeps it so.
 //!
 //! Every engine serves a socket by `api`, whichever command hosts it. A command that finds the data directory taken gets
 //! the same [`engine::Handle`] from `api::client`, and what stands above it does not know the difference. An engine that
@@ -39,7 +38,7 @@
 //! A sync is asked for: `cli` or `tui` sends [`engine::protocol::Command::Sync`] through the [`engine::Handle`]; the
 //! shell turns it into one job a repository, `update` queues it and lets it start on a thread of its own.
 //!
-//! The job opens its run (its start is written before any work), opens the root and makes sure that it is the place that
+//! The job opens its run (its start is written before any work, by the `ledger`: first to the journal, then to the index), opens the root and makes sure that it is the place that
 //! it was. Workers share a stack of directories: each opens one relative to the root, lists it, reads what is known of it
 //! by one query, walks both in step, and reads the files that differ. Rows go to the writer in batches. A name that a
 //! complete listing lacks is only *parked*; a new file of a later run is an *arrival* and is not read yet.
@@ -47,7 +46,8 @@
 //! At the end the run *settles*: what moved meanwhile is listed again, parked names and arrivals that are the same inode
 //! become moves, the other arrivals are read, those with a parked twin's content become moves too, and what is still
 //! parked passes the guard: removed, or held for a person. Then the run is closed, and a full run that reached its last
-//! directory vouches for everything it did not have to write.
+//! directory vouches for everything it did not have to write. Its end is written to the [`journal`], then to the index, and
+//! both are read back before anyone is told. A start finds what the two do not agree on (`engine::recover`), and mends it.
 //!
 //! A file is saved: the kernel tells [`disk::watch`], which hands the engine a *hint* (a directory and a name).
 //! `update` lets it rest until the place is quiet for half a second, five at most, and gives it with what else is due
@@ -80,7 +80,8 @@
 //! 7. A bad file is a problem in its run. Only `main` ends the process.
 //! 8. No queue is unbounded. What does not fit becomes "look again", never silence.
 //! 9. Watched trees are only read (`O_NOATIME` where allowed).
-//! 10. A run is acknowledged only after its end is in the index, committed with `synchronous=FULL`.
+//! 10. A run is acknowledged only after its end is in the journal, synced, and in the index, committed with
+//!     `synchronous=FULL`. Either is made anew from the other; what was damaged is set aside, never deleted.
 //! 11. watchkeeper never opens its own database files except through SQLite: a POSIX lock is dropped by *any* close of
 //!     the file in its process. `disk` leaves them out by device and inode.
 //! 12. No byte of a file name, message or remote value reaches a terminal unescaped ([`domain::show`]).
@@ -110,6 +111,11 @@
 //!   a row for each save. While it only waits, the repository is not `syncing`.
 //! - **Hints are never served by the run's own workers**, so that none of them waits for a large file.
 //! - **A polite run is nice, and asks `ionice`** for the idle class: no library that we trust has a safe call for it.
+//! - **The journal is written inside the transaction** that it goes before, on the writer's thread: so a run's tally cannot
+//!   change between the two, and numbers of runs cannot be given twice.
+//! - **The journal's files are small** (1 MiB) and each start reads only the last one, unless it finds a reason to read
+//!   all: no mark of a clean end has to be written and trusted. A damaged journal is set aside as a whole and written anew.
+//! - **No change counter** stands in a run's last line: after any run that the index has lost everything is listed again.
 //! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
 //! - **A screen's engine is a process of its own**, and not a part of the screen's: a stopped (Ctrl-Z), killed or hung-up
 //!   screen stops no work, "go on without me" gives the shell back at once, and hosting and attaching are one road.
@@ -130,5 +136,6 @@ pub mod disk;
 pub mod domain;
 pub mod engine;
 pub mod index;
+pub mod journal;
 pub mod tui;
 pub mod wire;

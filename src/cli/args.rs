@@ -100,7 +100,9 @@ pub enum Command {
     /// The schedule of a running engine: what comes next; start, stop and change it
     #[command(subcommand)]
     Scheduler(Scheduler),
-    /// Looks over database, watches, space and clock
+    /// Whether journal and index tell the same history, run by run; names what does not agree
+    VerifyLog,
+    /// Looks over database, journal, watches, space and clock
     Doctor,
     /// The engine without a screen, in the foreground, for systemd: watches, keeps the schedule
     Daemon {

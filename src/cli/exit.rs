@@ -80,9 +80,11 @@ impl CliError {
 impl From<IndexError> for CliError {
     fn from(error: IndexError) -> CliError {
         let hint = match &error {
-            IndexError::Invalid(_) | IndexError::Foreign(_) | IndexError::Newer { .. } | IndexError::Older { .. } => {
-                None
-            }
+            IndexError::Invalid(_)
+            | IndexError::Foreign(_)
+            | IndexError::NoDatabase(_)
+            | IndexError::Newer { .. }
+            | IndexError::Older { .. } => None,
             other => Some(other.class().hint().to_owned()),
         };
         CliError::Failed { message: error.to_string(), hint }

@@ -22,6 +22,7 @@ mod session;
 mod stats;
 mod status;
 mod sync;
+mod verify_log;
 mod why;
 
 use std::process::ExitCode;
@@ -84,6 +85,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Digest(digest) => digest::run(context, &digest),
         Command::Metrics => metrics::run(context),
         Command::Scheduler(command) => scheduler::run(context, command),
+        Command::VerifyLog => verify_log::run(context),
         Command::Doctor => doctor::run(context),
         Command::Daemon { while_used } => daemon::run(context, while_used),
         Command::Config(command) => config(context, command),

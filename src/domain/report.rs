@@ -35,6 +35,20 @@ pub struct Repository {
     pub left_out: Vec<(String, u64)>,
 }
 
+/// What it takes to make a repository again, without its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    pub id: RepositoryId,
+    pub name: String,
+    /// Absolute.
+    pub path: Vec<u8>,
+    /// As the index stores them.
+    pub settings: String,
+    pub identity: Option<String>,
+    pub paused_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
 /// A run as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

@@ -137,6 +137,7 @@ impl Shell {
         let theirs = self.news.clone();
         let context = JobContext {
             writer: self.desk.writer.clone(),
+            ledger: self.desk.ledger.clone(),
             index_path: self.desk.index_path.clone(),
             data_directory: self.desk.data_directory.clone(),
             next_directory_id: Arc::clone(&self.next_directory_id),
@@ -186,7 +187,7 @@ impl Shell {
     /// Writes the end of a run whose threads hang. What they may still send when they come back is refused.
     fn abandon(&self, run_id: &str, why: Why) {
         let Some(job) = self.jobs.get(run_id) else { return };
-        let (writer, news, number) = (self.desk.writer.clone(), self.news.clone(), job.number);
+        let (ledger, news, number) = (self.desk.ledger.clone(), self.news.clone(), job.number);
         let run_id = run_id.to_owned();
         let context = RunContext { repository: job.spec.repository.id, number, lane: number, stores_changes: false };
         let close = CloseRun {
@@ -202,7 +203,7 @@ impl Shell {
         let written = std::thread::Builder::new().name("abandon".to_owned()).spawn(move || {
             let closed = match number {
                 0 => Err("its start could not be written".to_owned()),
-                _ => writer.abandon_run(&context, close).map_err(|error| describe(&error)),
+                _ => ledger.abandon_run(&context, close).map_err(|error| describe(&error)),
             };
             let result = closed.map(|run| Box::new(Finished::given_up(run)));
             news.input(Input::Finished { run_id, result, coverage: None });
@@ -279,12 +280,12 @@ impl Shell {
     }
 
     fn retire(&self) {
-        let (writer, news) = (self.desk.writer.clone(), self.news.clone());
+        let (ledger, news) = (self.desk.ledger.clone(), self.news.clone());
         let history = &self.desk.config.history;
         let rules =
             Retention { keep: history.keep, fold_after: history.fold_after, keep_changes: history.keep_changes };
         tokio::task::spawn_blocking(move || {
-            let is_done = writer.retire(rules, clock::wall()).unwrap_or_else(|error| {
+            let is_done = ledger.retire(rules, clock::wall()).unwrap_or_else(|error| {
                 tracing::warn!(%error, "the history could not be cleaned up");
                 true
             });
@@ -324,16 +325,6 @@ impl Shell {
 
     fn tell(&self, id: RepositoryId) {
         self.teller.look(id);
-    }
-
-    /// Moves the WAL into the index while nothing runs.
-    pub fn checkpoint(&self) {
-        let writer = self.desk.writer.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = writer.checkpoint() {
-                tracing::warn!(%error, "the WAL could not be moved into the index");
-            }
-        });
     }
 
     /// Writes down for which moments the watcher has proven each repository.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::clock;
 use super::job::{JobSpec, Manners};
+use super::ledger::Ledger;
 use super::protocol::{AddRepository, Answer, Command, Refusal, SyncRequest};
 use crate::config::{Config, Hash, check_override, override_key};
 use crate::disk::{Filter, Root, rotating_disk};
@@ -21,6 +22,7 @@ use crate::index::{IndexError, Reader, Writer};
 #[derive(Clone, Debug)]
 pub struct Desk {
     pub writer: Writer,
+    pub ledger: Ledger,
     pub index_path: PathBuf,
     pub data_directory: PathBuf,
     pub config: Config,
@@ -76,6 +78,15 @@ impl Desk {
     /// Carries out a command that is not about runs.
     pub fn carry_out(&self, command: Command) -> Answer {
         let done = |count| Answer::Done { count };
+        let changes_repositories = matches!(
+            command,
+            Command::AddRepository(_)
+                | Command::SetRepository { .. }
+                | Command::RenameRepository { .. }
+                | Command::RemoveRepository { .. }
+                | Command::Pause { .. }
+                | Command::Resume { .. }
+        );
         let answer = match command {
             Command::AddRepository(add) => self.add(add),
             Command::SetRepository { name, changes } => self.set(&name, &changes).map(done),
@@ -103,7 +114,11 @@ impl Desk {
                 Err(Refusal::new("failed", "the engine sent this command the wrong way; this is a bug"))
             }
         };
-        answer.unwrap_or_else(Answer::Refused)
+        let noted = |answer| match changes_repositories {
+            true => self.ledger.note_repositories(clock::wall()).map(|()| answer).map_err(index_failed),
+            false => Ok(answer),
+        };
+        answer.and_then(noted).unwrap_or_else(Answer::Refused)
     }
 
     fn add(&self, add: AddRepository) -> Refused<Answer> {
@@ -192,6 +207,7 @@ impl Desk {
 
     fn remove(&self, name: &str) -> Refused<u64> {
         let repository = self.find(name)?;
+        self.ledger.note_removal(repository.id, clock::wall()).map_err(index_failed)?;
         self.writer.remove_repository(repository.id).map_err(index_failed)?;
         Ok(1)
     }

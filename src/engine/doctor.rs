@@ -2,6 +2,9 @@
 //! never on the loop of an engine or a screen. Prints nothing.
 
 mod coverage;
+mod journal;
+
+pub use journal::{Disagreement, Verified, verify_log};
 
 use std::path::Path;
 
@@ -84,6 +87,10 @@ pub fn examine(subject: &Subject<'_>, reader: Result<Option<Reader>, Refusal>) -
         None => check("config", State::Fail, "cannot be read; `watchkeeper config show` says why", Value::Null),
     });
     let mut directories = 0;
+    let known = reader.as_ref().ok().and_then(Option::as_ref);
+    if let Some(directory) = subject.data_directory {
+        journal::examine(directory, known, clock::wall(), &mut checks);
+    }
     match reader {
         Ok(Some(reader)) => {
             look_at_index(subject, &reader, &mut checks)?;

@@ -14,7 +14,11 @@ use super::clock;
 /// The held lock; let go when dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    /// The one before was cut off: its name still stands in the file.
+    pub was_cut_off: bool,
+    /// What that one left has been mended: from here on the end is one in order.
+    pub is_settled: bool,
 }
 
 /// Why the lock was not taken.
@@ -44,10 +48,20 @@ impl Lock {
             }
             Err(errno) => return Err(LockError::Io(errno.into())),
         }
+        let was_cut_off = file.metadata()?.len() > 0;
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
         writeln!(file, "pid {} since {}", std::process::id(), clock::wall().rfc3339())?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file, was_cut_off, is_settled: false })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.is_settled {
+            // If it stays, the next start looks more closely than it needs to.
+            let _cleared = self.file.set_len(0);
+        }
     }
 }
 
@@ -80,9 +94,13 @@ mod tests {
         let first = Lock::take(&path).unwrap();
         let refused = Lock::take(&path).unwrap_err().to_string();
         assert!(refused.contains(&format!("pid {} since 2", std::process::id())), "{refused}");
-        assert!(is_running(temp.path()));
+        assert!(is_running(temp.path()) && !first.was_cut_off);
         drop(first);
         assert!(!is_running(temp.path()));
-        assert!(Lock::take(&path).is_ok());
+        let mut second = Lock::take(&path).unwrap();
+        assert!(second.was_cut_off, "the first did not say that it ended in order");
+        second.is_settled = true;
+        drop(second);
+        assert!(!Lock::take(&path).unwrap().was_cut_off);
     }
 }

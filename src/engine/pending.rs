@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use crate::domain::hint::{Everything, Hints, Look, MAX_PLACES};
 
-/// A directory that a run has in its hands is asked for again after this.
-const SOON_MS: u64 = 25;
 /// What was withheld is judged when for so long nothing more was. Within the five seconds that are promised.
 const QUIET_MS: u64 = 2_000;
 /// But it waits no longer than this: some trees are never quiet.
@@ -101,12 +99,12 @@ impl Pending {
         }
     }
 
-    /// Adds what was due already and could not be looked at: it is due again almost at once, and rests no second time.
-    pub fn add_soon(&mut self, hints: Hints, now_ms: u64, patience: Patience) {
+    /// Adds what was due already and could not be looked at: it is due again after `wait_ms`, and rests no second time.
+    pub fn add_soon(&mut self, hints: Hints, now_ms: u64, wait_ms: u64, patience: Patience) {
         if hints.why_everything().is_some() {
             return self.add(hints, now_ms, Duration::ZERO);
         }
-        let since = |length: Duration| (now_ms + SOON_MS).saturating_sub(length.as_millis() as u64);
+        let since = |length: Duration| (now_ms + wait_ms).saturating_sub(length.as_millis() as u64);
         for (directory, place) in hints.into_places() {
             match self.places.get_mut(&directory) {
                 Some(waiting) => waiting.add_older(place.look),
@@ -273,10 +271,10 @@ mod tests {
     #[test]
     fn what_was_due_and_in_other_hands_does_not_rest_once_more() {
         let mut pending = Pending::default();
-        pending.add_soon(hint("a"), 60_000, PATIENCE);
-        assert_eq!(pending.next_due(PATIENCE), Some(60_000 + SOON_MS));
+        pending.add_soon(hint("a"), 60_000, 25, PATIENCE);
+        assert_eq!(pending.next_due(PATIENCE), Some(60_025));
         pending.add(hint("a"), 60_010, Duration::ZERO);
-        assert_eq!(due(&mut pending, 60_000 + SOON_MS), ["a"], "news do not put it off for longer than the most");
+        assert_eq!(due(&mut pending, 60_025), ["a"], "news do not put it off for longer than the most");
     }
 
     #[test]

@@ -286,9 +286,6 @@ impl Shell {
         }
         let goes_on = self.step(Input::Finished { run_id, result, coverage });
         self.go_on_removing();
-        if goes_on && self.jobs.is_empty() {
-            self.checkpoint();
-        }
         goes_on
     }
 

@@ -15,11 +15,13 @@ use super::lock::{Lock, LockError};
 use super::lookups::Lookups;
 use super::news::NewsSender;
 use super::protocol::{Command, Stay};
+use super::recover::{self, Recovered};
 use super::shell::Shell;
 use super::state::{Input, State};
 use super::teller::Teller;
 use crate::config::Config;
-use crate::index::{IndexError, Reader, Writer};
+use crate::index::{IndexError, Reader};
+use crate::journal::JournalError;
 
 /// Commands and finished jobs that may wait.
 const WAITING_INPUTS: usize = 64;
@@ -47,6 +49,8 @@ pub enum EngineError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Index(#[from] IndexError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error("the data directory cannot be used: {0}")]
     DataDirectory(String),
     #[error("the engine's thread cannot be started: {0}")]
@@ -64,21 +68,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes the data directory's lock, opens the index, closes what was cut off, and starts the engine's thread.
+    /// Takes the data directory's lock, opens index and journal, mends what was left, and starts the engine's thread.
     ///
     /// # Errors
     /// When another engine has the data directory, or the index cannot be opened.
     pub fn start(options: Options) -> Result<Engine, EngineError> {
         refuse_network(&options.data_directory)?;
-        let lock = Lock::take(&options.data_directory.join("engine.lock"))?;
+        let mut lock = Lock::take(&options.data_directory.join("engine.lock"))?;
         let index_path = options.data_directory.join("index.db");
-        let writer = Writer::open(&index_path, options.config.sync.batch_size)?;
-        let interrupted = writer.close_interrupted(clock::wall().0)?;
-        if !interrupted.is_empty() {
-            tracing::warn!(runs = ?interrupted, "runs of an earlier process were cut off");
-        }
+        let Recovered { writer, ledger, has_gone_back } =
+            recover::open(&options.data_directory, options.config.sync.batch_size, lock.was_cut_off, clock::wall())?;
+        lock.is_settled = true;
         let last_id = Reader::open(&index_path)?.map_or(Ok(0), |reader| reader.last_directory_id())?;
-        let desk = Desk { writer, index_path, data_directory: options.data_directory, config: options.config };
+        let desk = Desk { writer, ledger, index_path, data_directory: options.data_directory, config: options.config };
         let config = desk.effective().map_err(|refusal| EngineError::Refused(refusal.message))?;
         let tracked = desk.tracked().map_err(|refusal| EngineError::Refused(refusal.message))?;
         let (calls, receiver) = mpsc::channel(WAITING_INPUTS);
@@ -87,8 +89,10 @@ impl Engine {
         let handle = Handle { calls, events: events.clone() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let seed = clock::wall_ns().unsigned_abs();
+        let mut state = State::new(config, options.stay.is_resident(), seed);
+        state.has_gone_back = has_gone_back;
         let mut shell = Shell {
-            state: State::new(config, options.stay.is_resident(), seed),
+            state,
             teller: Teller::new(desk.clone()),
             desk,
             lookups: Lookups::default(),

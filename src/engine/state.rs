@@ -154,6 +154,8 @@ pub struct State {
     pub(super) stopping: Option<ReplyId>,
     /// The repositories have been taken once.
     pub(super) has_started: bool,
+    /// The index is older than its history: everything is looked at first.
+    pub(super) has_gone_back: bool,
     pub(super) repositories: BTreeMap<RepositoryId, Repo>,
     pub(super) retries: Vec<Retry>,
     pub(super) proof: Proof,
@@ -292,6 +294,7 @@ impl State {
             plans: HashMap::new(),
             stopping: None,
             has_started: false,
+            has_gone_back: false,
             repositories: BTreeMap::new(),
             retries: Vec::new(),
             proof: Proof::default(),

@@ -1,7 +1,7 @@
 //! What a run has found so far, and the end of a run whose threads no longer answer.
 
 use super::apply::RunContext;
-use super::runs::CloseRun;
+use super::runs::{CloseRun, Record};
 use super::writer::Writer;
 use super::{Result, settle};
 use crate::domain::report::Run;
@@ -32,8 +32,8 @@ impl Writer {
     ///
     /// # Errors
     /// Those of SQLite.
-    pub fn abandon_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
-        let closed = self.close_run(context, close);
+    pub fn abandon_run(&self, context: &RunContext, close: CloseRun, record: impl Record) -> Result<Run> {
+        let closed = self.close_run(context, close, record);
         self.refuse(context.number);
         closed
     }

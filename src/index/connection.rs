@@ -21,13 +21,17 @@ pub struct Health {
     pub integrity: Vec<String>,
 }
 
+/// How long a lock that another process holds is waited for.
+pub(super) const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Opens the read-write connection, creating and migrating the file when needed. `path`'s directory holds no symlink.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     check_before_opening(path)?;
     // Made beforehand so that the database, and the files that SQLite makes after its image, are private.
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
-        Ok(_) => {}
+        // Closed before SQLite opens it: closed later it would drop SQLite's locks (invariant 11).
+        Ok(file) => drop(file),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(source) => return Err(IndexError::Open { path: path.to_owned(), source }),
     }
@@ -85,7 +89,7 @@ fn check_before_opening(path: &Path) -> Result<()> {
         Ok(APPLICATION_ID) => migrate::check_version(&connection, path),
         Ok(_) => Err(IndexError::Foreign(path.to_owned())),
         Err(IndexError::Sqlite(error)) => match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Err(IndexError::Foreign(path.to_owned())),
+            Some(ErrorCode::NotADatabase) => Err(IndexError::NoDatabase(path.to_owned())),
             // Cut off while the WAL was moved in: whole only together with it. The real opening looks again.
             Some(ErrorCode::DatabaseCorrupt) => Ok(()),
             _ => Err(IndexError::Sqlite(error)),
@@ -139,7 +143,7 @@ fn harden(connection: &Connection) -> Result<()> {
     ] {
         connection.set_limit(limit, value)?;
     }
-    connection.busy_timeout(std::time::Duration::from_millis(5000))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     set(connection, "cell_size_check", 1)?;
     set(connection, "mmap_size", 0)?;
     // A run asks for the same dozen statements again and again.
@@ -171,6 +175,12 @@ pub(super) fn health(connection: &Connection) -> Result<Health> {
         schema: pragma_i32(connection, "user_version")?,
         integrity: lines.into_iter().filter(|line| line != "ok").collect(),
     })
+}
+
+/// Looks over the structure of a database; what it finds first.
+pub(super) fn quick_check(connection: &Connection) -> Result<Option<String>> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
 }
 
 #[cfg(test)]
@@ -222,8 +232,10 @@ mod tests {
         std::fs::create_dir(&directory).unwrap();
         for path in [make("other.db", "CREATE TABLE t(x)"), make("newer.db", &newer), text] {
             let before = std::fs::read(&path).unwrap();
-            assert!(matches!(open_writer(&path), Err(IndexError::Foreign(_) | IndexError::Newer { .. })), "{path:?}");
-            assert!(matches!(open_reader(&path), Err(IndexError::Foreign(_) | IndexError::Newer { .. })));
+            let is_refused =
+                |error| matches!(error, IndexError::Foreign(_) | IndexError::NoDatabase(_) | IndexError::Newer { .. });
+            assert!(open_writer(&path).is_err_and(is_refused), "{path:?}");
+            assert!(open_reader(&path).is_err_and(is_refused), "{path:?}");
             assert_eq!(std::fs::read(&path).unwrap(), before);
         }
         assert!(matches!(open_writer(&directory), Err(IndexError::Foreign(_))));

@@ -8,8 +8,11 @@ use super::connection::pragma_i32;
 use super::{IndexError, Result};
 
 /// The steps; step `n` (counting from 1) brings `user_version` from `n - 1` to `n`.
-const STEPS: &[&str] =
-    &[include_str!("../../assets/migrations/0001.sql"), include_str!("../../assets/migrations/0002.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../assets/migrations/0001.sql"),
+    include_str!("../../assets/migrations/0002.sql"),
+    include_str!("../../assets/migrations/0003.sql"),
+];
 
 /// Refuses an index of a newer program.
 pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<()> {

@@ -25,6 +25,7 @@ mod repositories;
 mod reserve;
 mod retention;
 mod runs;
+mod seal;
 mod settings;
 mod settle;
 mod stats;
@@ -32,6 +33,7 @@ mod status;
 mod timeline;
 mod tuning;
 mod twins;
+mod wal;
 mod writer;
 
 pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
@@ -46,7 +48,10 @@ pub use problems::OpenProblems;
 pub use reader::Reader;
 pub use removal::Parked;
 pub use retention::Retention;
-pub use runs::{CloseRun, NewRun, RunFilter};
+pub use runs::{CUT_OFF, CloseRun, NewRun, RunFilter};
+#[cfg(test)]
+pub use seal::unsealed;
+pub use seal::{Conflict, Replay, Seal};
 pub use settle::Arrival;
 pub use timeline::{Away, AwayCounts, ChangeGroup, GroupKey, Span, TimelinePage};
 pub use writer::{Db, Writer};
@@ -65,6 +70,9 @@ pub enum IndexError {
     Open { path: PathBuf, source: std::io::Error },
     #[error("{} is not an index of watchkeeper; it was left as it is. Choose another --data-dir, or move that file away", .0.display())]
     Foreign(PathBuf),
+    /// It may have been one of ours.
+    #[error("{} is no database; it was left as it is. Choose another --data-dir, or move that file away", .0.display())]
+    NoDatabase(PathBuf),
     #[error("{} was written by a newer watchkeeper (schema {found}, this one knows {known}); it was left as it is. Run the newer program", .path.display())]
     Newer { path: PathBuf, found: i32, known: i32 },
     #[error("{} was written by an older watchkeeper (schema {found}, this one reads {known}); `watchkeeper sync`, or a restart of the daemon, brings it up to date", .path.display())]
@@ -95,7 +103,7 @@ impl IndexError {
                 _ => Class::Internal,
             },
             IndexError::Open { .. } => Class::Io,
-            IndexError::Foreign(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
+            IndexError::Foreign(_) | IndexError::NoDatabase(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
             // Whoever reads can do nothing; whoever writes brings it up to date.
             IndexError::Invalid(_) | IndexError::Older { .. } => Class::Config,
             IndexError::Unstable(_) => Class::Unstable,

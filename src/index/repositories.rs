@@ -272,7 +272,7 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::domain::run::{Kind, Outcome};
-    use crate::index::{CloseRun, NewRun};
+    use crate::index::{CloseRun, NewRun, unsealed};
 
     #[test]
     fn what_a_watcher_has_proven_holds_until_a_full_run_has_seen_more() {
@@ -291,20 +291,23 @@ mod tests {
             let run_id = format!("run {number}");
             let retry_of = (number == 2).then(|| "run 1".to_owned());
             let run = writer
-                .open_run(NewRun {
-                    run_id,
-                    repository: id,
-                    name: "a".to_owned(),
-                    kind: Kind::Full,
-                    trigger: "retry".to_owned(),
-                    started_ms: 50,
-                    instance: "i".to_owned(),
-                    metadata: None,
-                    attempt: number,
-                    retry_of: retry_of.clone(),
-                    is_plan: false,
-                    first_line: String::new(),
-                })
+                .open_run(
+                    NewRun {
+                        run_id,
+                        repository: id,
+                        name: "a".to_owned(),
+                        kind: Kind::Full,
+                        trigger: "retry".to_owned(),
+                        started_ms: 50,
+                        instance: "i".to_owned(),
+                        metadata: None,
+                        attempt: number,
+                        retry_of: retry_of.clone(),
+                        is_plan: false,
+                        first_line: String::new(),
+                    },
+                    unsealed,
+                )
                 .unwrap();
             let outcome = Outcome::Completed;
             let close = CloseRun {
@@ -316,7 +319,7 @@ mod tests {
                 metadata: None,
                 vouches_from_ms,
             };
-            let run = writer.close_run(&run, close).unwrap();
+            let run = writer.close_run(&run, close, unsealed).unwrap();
             assert_eq!((run.attempt, run.retry_of, run.folded), (number, retry_of, 1));
             assert_eq!(known().true_at, true_ms.map(Timestamp), "run {number}");
         }

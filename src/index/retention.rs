@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
+use super::runs::{RUN, run};
+use super::seal::{self, Seal};
 use super::{Result, Writer};
 use crate::domain::moment::Timestamp;
+use crate::domain::report::Run;
 
 /// Rows that one step may write: some milliseconds, so that no run waits for it.
 const ROWS: i64 = 500;
@@ -52,18 +55,19 @@ const FOUND_NOTHING: &str =
 impl Writer {
     /// Does one small step of retention: at most 500 rows of one table, in one transaction.
     ///
-    /// Returns whether a whole pass has ended; the next call begins another. A day is one of local time.
+    /// Returns whether a whole pass has ended; the next call begins another. A day is one of local time. `record` is told
+    /// which runs go, by number, and into which row they were folded, before that is committed.
     ///
     /// # Errors
-    /// Those of SQLite.
-    pub fn retire(&self, rules: Retention, now: Timestamp) -> Result<bool> {
+    /// Those of SQLite and of `record`.
+    pub fn retire(&self, rules: Retention, now: Timestamp, mut record: impl Record) -> Result<bool> {
         self.call(move |db| {
             // What a plan's transaction holds will be undone.
             if db.is_planning() {
                 return Ok(false);
             }
             let mut stage = std::mem::take(&mut db.retention);
-            let stepped = db.write(|db| step(db, &mut stage, rules, now));
+            let stepped = db.write(|db| step(db, &mut stage, rules, now, &mut record));
             let has_ended = stepped?;
             db.retention = if has_ended { Stage::default() } else { stage };
             Ok(has_ended)
@@ -71,16 +75,27 @@ impl Writer {
     }
 }
 
+/// Writes elsewhere which runs go, and the row that stands for them from now on; returns that row's seal.
+pub trait Record: FnMut(Option<Run>, Vec<i64>) -> Result<Option<Seal>> + Send + 'static {}
+
+impl<T: FnMut(Option<Run>, Vec<i64>) -> Result<Option<Seal>> + Send + 'static> Record for T {}
+
 fn before(now: Timestamp, age: Duration) -> i64 {
     now.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Works on the stage and moves on to the next when nothing is left in it. Returns whether that was the last.
-fn step(db: &Connection, stage: &mut Stage, rules: Retention, now: Timestamp) -> Result<bool> {
+fn step(
+    db: &Connection,
+    stage: &mut Stage,
+    rules: Retention,
+    now: Timestamp,
+    record: &mut impl Record,
+) -> Result<bool> {
     let keep_from_ms = before(now, rules.keep);
     match stage {
         Stage::Expire => {
-            if !expire(db, keep_from_ms)? {
+            if !expire(db, keep_from_ms, record)? {
                 *stage = Stage::Trim(surplus(db, rules.keep_changes)?);
             }
         }
@@ -101,7 +116,7 @@ fn step(db: &Connection, stage: &mut Stage, rules: Retention, now: Timestamp) ->
             Some((repository, kind)) => {
                 // A day that is not over by then is left alone, so that it is folded once.
                 let to_ms = Timestamp(before(now, rules.fold_after)).local_midnight().0;
-                if !fold(db, *repository, kind, to_ms)? {
+                if !fold(db, *repository, kind, to_ms, record)? {
                     left.pop();
                 }
             }
@@ -113,7 +128,7 @@ fn step(db: &Connection, stage: &mut Stage, rules: Retention, now: Timestamp) ->
 }
 
 /// Removes changes, then log lines, then rows of the oldest runs that are too old. Returns whether there was anything.
-fn expire(db: &Connection, keep_from_ms: i64) -> Result<bool> {
+fn expire(db: &Connection, keep_from_ms: i64, record: &mut impl Record) -> Result<bool> {
     let sql = format!(
         "SELECT r.number FROM runs r WHERE r.started_ms < ?1 AND r.outcome IS NOT NULL AND NOT {IS_PINNED}
          ORDER BY r.started_ms LIMIT {ROWS}"
@@ -121,13 +136,25 @@ fn expire(db: &Connection, keep_from_ms: i64) -> Result<bool> {
     for doomed in [
         format!("DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE run IN ({sql}) LIMIT {ROWS})"),
         format!("DELETE FROM run_log WHERE id IN (SELECT id FROM run_log WHERE run IN ({sql}) LIMIT {ROWS})"),
-        format!("DELETE FROM runs WHERE number IN ({sql})"),
     ] {
         if db.prepare_cached(&doomed)?.execute([keep_from_ms])? > 0 {
             return Ok(true);
         }
     }
-    Ok(false)
+    let numbers: Vec<i64> =
+        db.prepare_cached(&sql)?.query_map([keep_from_ms], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if numbers.is_empty() {
+        return Ok(false);
+    }
+    delete_runs(db, &numbers)?;
+    record(None, numbers)?;
+    Ok(true)
+}
+
+fn delete_runs(db: &Connection, numbers: &[i64]) -> Result<()> {
+    let numbers = serde_json::to_string(numbers).expect("numbers always serialize");
+    db.prepare_cached("DELETE FROM runs WHERE number IN (SELECT value FROM json_each(?1))")?.execute([numbers])?;
+    Ok(())
 }
 
 fn surplus(db: &Connection, keep_changes: u64) -> Result<Vec<(i64, u64)>> {
@@ -149,7 +176,7 @@ fn kinds(db: &Connection) -> Result<Vec<(i64, String)>> {
 /// Folds runs of the first day that has more than one which found nothing. Returns whether there was such a day.
 ///
 /// A run that a person has attached a note to stays, and so does one with changes: restored files count nowhere.
-fn fold(db: &Connection, repository: i64, kind: &str, to_ms: i64) -> Result<bool> {
+fn fold(db: &Connection, repository: i64, kind: &str, to_ms: i64, record: &mut impl Record) -> Result<bool> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT r.number, r.started_ms FROM runs r INDEXED BY runs_that_found_nothing
          WHERE r.repository_id = ?1 AND r.kind = ?2 AND r.started_ms < ?3 AND {FOUND_NOTHING} AND NOT {IS_PINNED}
@@ -179,18 +206,22 @@ fn fold(db: &Connection, repository: i64, kind: &str, to_ms: i64) -> Result<bool
         return Ok(false);
     }
     // The log of one run would stand for all of them. It is another table, so it takes steps of its own.
-    let numbers = serde_json::to_string(&numbers).expect("numbers always serialize");
+    let list = serde_json::to_string(&numbers).expect("numbers always serialize");
     let sql = format!(
         "DELETE FROM run_log WHERE id IN (SELECT l.id FROM json_each(?1) JOIN run_log l ON l.run = value LIMIT {ROWS})"
     );
-    if db.prepare_cached(&sql)?.execute([&numbers])? == 0 {
-        merge(db, &numbers)?;
+    if db.prepare_cached(&sql)?.execute([&list])? == 0 {
+        let run = merge(db, &list)?;
+        numbers.retain(|number| *number != run.number);
+        delete_runs(db, &numbers)?;
+        let first = run.number;
+        seal::set(db, first, record(Some(run), numbers)?)?;
     }
     Ok(true)
 }
 
-/// Makes one row, the first, of the runs whose numbers are in a JSON list.
-fn merge(db: &Connection, numbers: &str) -> Result<()> {
+/// Makes one row, the first, of the runs whose numbers are in a JSON list, and returns it.
+fn merge(db: &Connection, numbers: &str) -> Result<Run> {
     let mut statement = db
         .prepare_cached("SELECT r.number, r.trigger FROM json_each(?1) JOIN runs r ON r.number = value ORDER BY key")?;
     let mut rows = statement.query([numbers])?;
@@ -216,9 +247,7 @@ fn merge(db: &Connection, numbers: &str) -> Result<()> {
          WHERE number = ?2",
     )?
     .execute(params![numbers, first, triggers.join(" ")])?;
-    db.prepare_cached("DELETE FROM runs WHERE number IN (SELECT value FROM json_each(?1)) AND number <> ?2")?
-        .execute(params![numbers, first])?;
-    Ok(())
+    Ok(db.prepare_cached(&format!("{RUN} WHERE number = ?1"))?.query_row([first], run)?)
 }
 
 /// Removes closed problems and half-hashed states that are too old. Returns whether there were any.

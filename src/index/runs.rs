@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::apply::RunContext;
+use super::seal::{self, Seal};
 use super::writer::Writer;
 use super::{IndexError, Reader, Result, problems, settle};
 use crate::domain::change::Verdict;
 use crate::domain::moment::Timestamp;
-use crate::domain::problem::Class;
 use crate::domain::report::{LogLine, Run, StoredChange};
 use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Outcome, Tally};
@@ -50,6 +50,12 @@ pub struct CloseRun {
     pub vouches_from_ms: Option<i64>,
 }
 
+/// Writes a row elsewhere before it is committed here, may raise the number of one that begins, and returns its seal. Asked
+/// twice when the first commit failed.
+pub trait Record: FnMut(&mut Run) -> Result<Option<Seal>> + Send + 'static {}
+
+impl<T: FnMut(&mut Run) -> Result<Option<Seal>> + Send + 'static> Record for T {}
+
 /// Which runs are wanted; everything that is `None` is not asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
@@ -63,9 +69,9 @@ pub struct RunFilter {
 }
 
 /// What is said of a run whose process was gone before its end.
-const CUT_OFF: &str = "the program was ended in the middle of this run";
+pub const CUT_OFF: &str = "the program was ended in the middle of this run";
 
-const RUN: &str = "SELECT run_id, number, repository_id, repository, kind, trigger, outcome, started_ms, ended_ms, \
+pub(super) const RUN: &str = "SELECT run_id, number, repository_id, repository, kind, trigger, outcome, started_ms, ended_ms, \
                    duration_ms, files_scanned, files_added, files_updated, files_removed, files_moved, files_damaged, \
                    problems, bytes_hashed, directories_listed, error_class, error_message, attempt, instance, metadata, \
                    retry_of, folded FROM runs";
@@ -106,41 +112,17 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
 }
 
 impl Writer {
-    /// Writes the start of a run, before any of its work.
+    /// Writes the start of a run, before any of its work: first where `record` writes it, then here. Not so a plan's.
     ///
     /// # Errors
-    /// Those of SQLite.
-    pub fn open_run(&self, new: NewRun) -> Result<RunContext> {
+    /// Those of SQLite and of `record`.
+    pub fn open_run(&self, new: NewRun, mut record: impl Record) -> Result<RunContext> {
         self.call(move |db| {
-            if new.is_plan {
+            let is_plan = new.is_plan;
+            if is_plan {
                 db.begin_plan()?;
             }
-            let is_plan = db.is_planning();
-            let opened = db.write(|db| {
-                db.execute(
-                    "INSERT INTO runs (run_id, repository_id, repository, kind, trigger, started_ms, instance,
-                            metadata, attempt, retry_of)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                    params![
-                        new.run_id,
-                        new.repository.0,
-                        new.name,
-                        new.kind.as_str(),
-                        new.trigger,
-                        new.started_ms,
-                        new.instance,
-                        new.metadata,
-                        new.attempt,
-                        new.retry_of
-                    ],
-                )?;
-                let number = db.last_insert_rowid();
-                let sql = "SELECT seen_generation FROM repositories WHERE id = ?1";
-                let seen: i64 = db.query_row(sql, [new.repository.0], |row| row.get(0))?;
-                let sql = "INSERT INTO run_log (run, at_ms, message) VALUES (?1, ?2, ?3)";
-                db.execute(sql, params![number, new.started_ms, new.first_line])?;
-                Ok(RunContext { repository: new.repository, number, lane: number, stores_changes: seen > 0 || is_plan })
-            });
+            let opened = db.write(|db| begin(db, &new, &mut record));
             if opened.is_err() && is_plan {
                 db.end_plan()?;
             }
@@ -148,23 +130,26 @@ impl Writer {
         })
     }
 
-    /// Writes the end of a run: its row, the status of its kind, and what it vouches for, in one transaction.
+    /// Writes the end of a run: its row, the status of its kind, and what it vouches for, in one transaction, which is
+    /// committed when `record` has written the row elsewhere.
     ///
     /// Returns the row. When this returns, the run survives a kill and a power cut (invariant 10).
     ///
     /// # Errors
-    /// Those of SQLite.
-    pub fn close_run(&self, context: &RunContext, close: CloseRun) -> Result<Run> {
+    /// Those of SQLite and of `record`.
+    pub fn close_run(&self, context: &RunContext, close: CloseRun, mut record: impl Record) -> Result<Run> {
         // Rows of it that could not be written have ended it; its end is written all the same.
         self.forget_failure(context)?;
         let context = context.clone();
         self.call(move |db| {
-            let mut closed = db.write(|db| finish(db, &context, &close));
-            if closed.as_ref().is_err_and(|error| error.class() == Class::DeviceFull) && db.reserve.give_up() {
-                closed = db.write(|db| finish(db, &context, &close));
-            } else if closed.is_ok() {
-                db.reserve.fill();
-            }
+            let is_plan = db.is_planning();
+            let closed = db.write_by_all_means(|db| {
+                let mut run = finish(db, &context, &close)?;
+                if !is_plan {
+                    seal::set(db, run.number, record(&mut run)?)?;
+                }
+                Ok(run)
+            });
             // What the run kept for its end is of no use to anyone now.
             db.twins.forget(&context);
             settle::forget(&db.connection, &context)?;
@@ -207,46 +192,56 @@ impl Writer {
             })
         })
     }
+}
 
-    /// Closes the runs that an earlier process left open: they were cut off. Returns their numbers.
-    ///
-    /// # Errors
-    /// Those of SQLite.
-    pub fn close_interrupted(&self, at_ms: i64) -> Result<Vec<i64>> {
-        self.call(move |db| {
-            db.write(|db| {
-                let mut statement = db.prepare("SELECT number FROM runs WHERE outcome IS NULL")?;
-                // Mostly none: a transaction that changes nothing costs no flush.
-                let open: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                for number in &open {
-                    let close = CloseRun {
-                        outcome: Outcome::Interrupted,
-                        ended_ms: at_ms,
-                        duration_ms: 0,
-                        error_class: None,
-                        error_message: Some(CUT_OFF.to_owned()),
-                        metadata: None,
-                        vouches_from_ms: None,
-                    };
-                    finish_row(db, *number, &close)?;
-                    // Nobody knows when it ended, nor how long it took.
-                    db.execute("UPDATE runs SET ended_ms = NULL, duration_ms = NULL WHERE number = ?1", [number])?;
-                }
-                Ok(open)
-            })
-        })
-    }
-
-    /// Moves the WAL into the main file and cuts it off, if no reader stands in the way.
-    ///
-    /// # Errors
-    /// Those of SQLite.
-    pub fn checkpoint(&self) -> Result<()> {
-        self.call(|db| {
-            db.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-            Ok(())
-        })
-    }
+fn begin(db: &Connection, new: &NewRun, record: &mut impl Record) -> Result<RunContext> {
+    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'runs'), 0) + 1";
+    let mut run = Run {
+        run_id: new.run_id.clone(),
+        number: db.query_row(sql, [], |row| row.get(0))?,
+        repository_id: new.repository,
+        repository: new.name.clone(),
+        kind: new.kind,
+        trigger: new.trigger.clone(),
+        outcome: None,
+        started_at: Timestamp(new.started_ms),
+        ended_at: None,
+        duration_ms: None,
+        tally: Tally::default(),
+        error_class: None,
+        error_message: None,
+        attempt: new.attempt,
+        retry_of: new.retry_of.clone(),
+        folded: 1,
+        instance: new.instance.clone(),
+        metadata: new.metadata.clone(),
+    };
+    let seal = if new.is_plan { None } else { record(&mut run)? };
+    db.execute(
+        "INSERT INTO runs (number, run_id, repository_id, repository, kind, trigger, started_ms, instance, metadata,
+                attempt, retry_of, journal_seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            run.number,
+            run.run_id,
+            run.repository_id.0,
+            run.repository,
+            run.kind.as_str(),
+            run.trigger,
+            new.started_ms,
+            run.instance,
+            run.metadata,
+            run.attempt,
+            run.retry_of,
+            seal.map(|seal| seal.journal_seq as i64)
+        ],
+    )?;
+    let number = run.number;
+    let sql = "SELECT seen_generation FROM repositories WHERE id = ?1";
+    let seen: i64 = db.query_row(sql, [new.repository.0], |row| row.get(0))?;
+    let sql = "INSERT INTO run_log (run, at_ms, message) VALUES (?1, ?2, ?3)";
+    db.execute(sql, params![number, new.started_ms, new.first_line])?;
+    Ok(RunContext { repository: new.repository, number, lane: number, stores_changes: seen > 0 || new.is_plan })
 }
 
 fn finish(db: &Connection, context: &RunContext, close: &CloseRun) -> Result<Run> {
@@ -279,19 +274,23 @@ fn finish_row(db: &Connection, number: i64, close: &CloseRun) -> Result<()> {
             close.metadata
         ],
     )?;
-    let is_success = close.outcome.is_success();
+    count_run(db, number, close.outcome, close.ended_ms)
+}
+
+/// Counts an ended run in the status of its kind.
+pub(super) fn count_run(db: &Connection, number: i64, outcome: Outcome, ended_ms: i64) -> Result<()> {
     db.execute(
         "INSERT INTO sync_status (repository_id, kind, last_success_ms, last_attempt_ms, last_outcome, last_error,
                 success_count, failure_count, last_files_processed, created_ms, updated_ms)
-         SELECT repository_id, kind, CASE WHEN ?2 THEN started_ms END, started_ms, outcome, error_message, ?2, NOT ?2,
-                files_scanned, ?3, ?3 FROM runs WHERE number = ?1
+         SELECT repository_id, kind, CASE WHEN ?2 THEN started_ms END, started_ms, outcome, error_message,
+                CASE WHEN ?2 THEN folded ELSE 0 END, CASE WHEN ?2 THEN 0 ELSE folded END, files_scanned, ?3, ?3 FROM runs WHERE number = ?1
          ON CONFLICT (repository_id, kind) DO UPDATE SET
                 last_success_ms = coalesce(excluded.last_success_ms, last_success_ms),
                 last_attempt_ms = excluded.last_attempt_ms, last_outcome = excluded.last_outcome,
                 last_error = excluded.last_error, success_count = success_count + excluded.success_count,
                 failure_count = failure_count + excluded.failure_count,
                 last_files_processed = excluded.last_files_processed, updated_ms = excluded.updated_ms",
-        params![number, is_success, close.ended_ms],
+        params![number, outcome.is_success(), ended_ms],
     )?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use super::apply::{Batch, RunContext, apply};
 use super::reserve::Reserve;
 use super::retention::Stage;
 use super::twins::Twins;
+use super::wal::{self, Wal};
 use super::{IndexError, Result, connection, settle};
 use crate::domain::problem::Class;
 
@@ -86,12 +87,13 @@ impl Writer {
         let reserve = Reserve::take(path);
         let mut db = Db { connection, planning: false, retention: Stage::default(), reserve, twins: Twins::default() };
         settle::prepare(&mut db.connection)?;
+        let wal = Wal::of(path);
         let (sender, receiver) = sync_channel(WAITING_BATCHES);
         let failed = Failed::default();
         let failed_there = Arc::clone(&failed);
         let thread = std::thread::Builder::new()
             .name("index-writer".to_owned())
-            .spawn(move || serve(&mut db, &receiver, batch_size, &failed_there))
+            .spawn(move || serve(&mut db, &wal, &receiver, batch_size, &failed_there))
             .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
         Ok(Writer { sender, failed, _thread: Arc::new(Joiner(Mutex::new(Some(thread)))) })
     }
@@ -132,6 +134,14 @@ impl Writer {
         let answer = self.call(move |db| work(db, &context))?;
         self.check(run)?;
         Ok(answer)
+    }
+
+    /// Moves the WAL into the main file and cuts it off, as far as no reader stands in the way.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.call(|db| wal::move_in(&db.connection))
     }
 
     /// Forgets that a run has failed, so that its end can be written.
@@ -177,7 +187,7 @@ fn stopped() -> IndexError {
     IndexError::Stopped { class: Class::Internal, message: "its thread has ended".to_owned() }
 }
 
-fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &Failed) {
+fn serve(db: &mut Db, wal: &Wal, receiver: &Receiver<Message>, batch_size: usize, failed: &Failed) {
     let mut next = receiver.recv().ok();
     while let Some(message) = next.take() {
         let followed_by = match message {
@@ -187,7 +197,7 @@ fn serve(db: &mut Db, receiver: &Receiver<Message>, batch_size: usize, failed: &
             }
             Message::Batch(batch) => gather(db, batch, receiver, batch_size, failed),
         };
-        next = followed_by.or_else(|| receiver.recv().ok());
+        next = followed_by.or_else(|| wal.wait(&db.connection, receiver));
     }
 }
 
@@ -282,6 +292,18 @@ impl Db {
         let answer = work(&transaction)?;
         transaction.commit()?;
         Ok(answer)
+    }
+
+    /// As [`Db::write`], by the space that is kept for a full disk when there is no other.
+    pub(super) fn write_by_all_means<T>(&mut self, mut work: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
+        let written = self.write(&mut work);
+        if written.as_ref().is_err_and(|error| error.class() == Class::DeviceFull) && self.reserve.give_up() {
+            return self.write(work);
+        }
+        if written.is_ok() {
+            self.reserve.fill();
+        }
+        written
     }
 
     /// Begins a plan: from here to [`Db::end_plan`] nothing is committed.

@@ -116,11 +116,11 @@ fn runs_that_are_cancelled_with_the_screen_are_closed_as_such() {
 #[test]
 fn an_engine_that_cannot_start_says_why_before_any_screen() {
     let world = World::with(&["a"]);
-    fs::write(world.data.join("index.db"), "no database at all, and long enough to be looked at").unwrap();
+    world.sqlite("PRAGMA user_version = 999");
     let mut screen = Screen::open(&world, &[], &[]);
     assert_eq!(screen.end(), 1);
     let text = screen.text();
-    assert!(text.contains("is not an index of watchkeeper"), "{text}");
+    assert!(text.contains("was written by a newer watchkeeper"), "{text}");
     assert!(!String::from_utf8_lossy(&screen.bytes).contains("\u{1b}[?1049h"));
 }
 

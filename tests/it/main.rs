@@ -18,6 +18,8 @@ mod guards;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kinds;

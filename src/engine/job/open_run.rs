@@ -1,5 +1,8 @@
 //! The guard object of a run: its start is written before any work, and whatever ends it, it is closed with an outcome.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::shared::{JobContext, JobSpec};
 use crate::domain::moment::Timestamp;
 use crate::domain::problem::Class;
@@ -7,9 +10,16 @@ use crate::domain::report::{Run, StoredChange};
 use crate::domain::run::{Outcome, Tally, Trigger};
 use crate::domain::show::show;
 use crate::engine::clock::{self, Stopwatch};
+use crate::engine::ledger::Ledger;
 use crate::engine::protocol::{Continued, PLAN_CHANGES};
 use crate::engine::resources::Resources;
+use crate::engine::stop::Stop;
 use crate::index::{CloseRun, NewRun, Result, RunContext, Writer};
+
+/// Pauses between tries to write a run's end, doubled each time; and how soon a word to stop is heard in one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const STEP: Duration = Duration::from_millis(100);
 
 /// How a run ends.
 #[derive(Clone, Debug)]
@@ -46,6 +56,9 @@ impl Ending {
 #[derive(Debug)]
 pub(super) struct OpenRun {
     writer: Writer,
+    ledger: Ledger,
+    /// Set where the engine stays: an end that cannot be written now is written later, until the run is told to stop.
+    stays: Option<Arc<Stop>>,
     pub context: RunContext,
     pub started_at: Timestamp,
     stopwatch: Stopwatch,
@@ -61,7 +74,7 @@ impl OpenRun {
         let started_at = clock::wall();
         let attached = Attached::to(spec);
         let triggers: Vec<&str> = spec.triggers.iter().copied().map(Trigger::as_str).collect();
-        let run = context.writer.open_run(NewRun {
+        let run = context.ledger.open_run(NewRun {
             run_id: spec.run_id.clone(),
             repository: spec.repository.id,
             name: spec.repository.name.clone(),
@@ -80,6 +93,8 @@ impl OpenRun {
         }
         Ok(OpenRun {
             writer: context.writer.clone(),
+            ledger: context.ledger.clone(),
+            stays: context.inbox.is_some().then(|| Arc::clone(&context.stop)),
             context: run,
             started_at,
             stopwatch: Stopwatch::start(),
@@ -118,10 +133,28 @@ impl OpenRun {
     /// Writes down how it ended, and returns its row. A plan is undone instead, and returns what it would have changed.
     pub fn close(mut self, ending: Ending) -> Result<(Run, Vec<StoredChange>)> {
         self.is_closed = true;
-        let closed = self.writer.close_run(&self.context, self.closing(ending));
+        let closed = self.write_end(&self.closing(ending));
         match self.is_plan {
             true => self.writer.end_plan(&self.context, PLAN_CHANGES),
             false => Ok((closed?, Vec::new())),
+        }
+    }
+
+    /// Writes the end, and where the engine stays tries again until there is room for it: the run is not over before.
+    fn write_end(&self, close: &CloseRun) -> Result<Run> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let closed = self.ledger.close_run(&self.context, close.clone());
+            let Err(error) = &closed else { return closed };
+            let passes = matches!(error.class(), Class::DeviceFull | Class::Io | Class::DatabaseBusy);
+            let Some(stop) = self.stays.as_ref().filter(|stop| passes && !stop.is_final()) else { return closed };
+            tracing::error!(%error, run = self.context.number, "the end of a run cannot be written; it is tried again");
+            let mut left = pause;
+            while !left.is_zero() && !stop.is_final() {
+                std::thread::sleep(STEP.min(left));
+                left = left.saturating_sub(STEP);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -194,7 +227,7 @@ impl Drop for OpenRun {
         // Nobody is left to tell; the next start finds the run open and closes it as interrupted.
         let closed = match self.is_plan {
             true => self.writer.end_plan(&self.context, 0).map(|_| ()),
-            false => self.writer.close_run(&self.context, self.closing(ending)).map(|_| ()),
+            false => self.ledger.close_run(&self.context, self.closing(ending)).map(|_| ()),
         };
         if let Err(error) = closed {
             tracing::error!(%error, "a run could not be closed");

@@ -21,6 +21,7 @@ use crate::domain::guard::Limits;
 use crate::domain::path::RelPath;
 use crate::domain::report::Repository;
 use crate::domain::run::{Kind, Trigger};
+use crate::engine::ledger::Ledger;
 use crate::engine::progress::Progress;
 use crate::engine::protocol::{Continued, Expected};
 use crate::engine::stop::{Stop, Why};
@@ -72,6 +73,8 @@ pub enum Manners {
 #[derive(Clone, Debug)]
 pub struct JobContext {
     pub writer: Writer,
+    /// For the run's start and end, which stand in the journal too.
+    pub ledger: Ledger,
     pub index_path: PathBuf,
     pub data_directory: PathBuf,
     pub next_directory_id: Arc<AtomicI64>,

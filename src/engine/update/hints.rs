@@ -17,6 +17,8 @@ const QUIET_MS: u64 = 10_000;
 const LONGEST_MS: u64 = 3_600_000;
 /// What still changed when it was looked at is looked at again after so long.
 const REST: Duration = Duration::from_secs(2);
+/// A directory that a run has in its hands is asked for again after this.
+const IN_OTHER_HANDS_MS: u64 = 25;
 /// After a look at hints has failed; doubles with each further one, as far as the wait for a look at everything.
 const FIRST_REST_MS: u64 = 5_000;
 /// Between two looks at everything: the second comes after this, and each further one after twice as long.
@@ -39,9 +41,9 @@ impl Repo {
         }
     }
 
-    /// Adds hints that were due already and could not be looked at.
-    pub(super) fn add_soon(&mut self, hints: Hints, now: Now) {
-        self.pending.add_soon(hints, now.mono_ms, self.patience());
+    /// Adds hints that were due already and could not be looked at; they wait for so long once more.
+    pub(super) fn add_soon(&mut self, hints: Hints, wait_ms: u64, now: Now) {
+        self.pending.add_soon(hints, now.mono_ms, wait_ms, self.patience());
         if self.pending.why_everything().is_some() {
             self.lose();
         }
@@ -247,7 +249,7 @@ pub(super) fn served(
         repo.watch.poll_at = now.mono_ms + repo.tracked.config.watch.poll_every.as_millis() as u64;
     }
     repo.add_hints(served.again, now, REST);
-    repo.add_soon(served.soon, now);
+    repo.add_soon(served.soon, IN_OTHER_HANDS_MS, now);
     repo.withhold(served.withheld, now);
     if served.has_changed {
         fx.push(Effect::Publish(Event::Changed));

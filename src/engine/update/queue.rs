@@ -259,7 +259,8 @@ pub(super) fn finish(
             repo.look_at_everything(now);
         } else if is_hinted && !left.is_empty() {
             match is_success {
-                true => repo.add_soon(left, now),
+                // Nobody has them in his hands any more.
+                true => repo.add_soon(left, 0, now),
                 false => repo.add_hints(left, now, REST_AFTER_FAILURE),
             }
         }

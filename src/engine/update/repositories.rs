@@ -31,7 +31,7 @@ pub(super) fn take(state: &mut State, all: Vec<Tracked>, now: Now, fx: &mut Vec<
                 let mut repo = Repo::new(tracked, now);
                 timers::wind_up(&mut repo, !is_start, now);
                 if is_start && state.is_resident && !repo.is_paused() {
-                    start_up(&mut repo, fx);
+                    start_up(&mut repo, state.has_gone_back, fx);
                 }
                 state.repositories.insert(id, repo);
             }
@@ -39,8 +39,9 @@ pub(super) fn take(state: &mut State, all: Vec<Tracked>, now: Now, fx: &mut Vec<
     }
 }
 
-fn start_up(repo: &mut Repo, fx: &mut Vec<Effect>) {
-    if let Some(request) = timers::startup(repo) {
+fn start_up(repo: &mut Repo, has_gone_back: bool, fx: &mut Vec<Effect>) {
+    let full = has_gone_back.then(|| timers::request(repo, Kind::Full, Trigger::Startup));
+    if let Some(request) = full.or_else(|| timers::startup(repo)) {
         repo.asked.insert(request.kind);
         fx.push(Effect::Request(Box::new(request)));
     }

@@ -62,7 +62,7 @@ impl World {
 
     fn retire(&self, rules: Retention) {
         for _ in 0..10_000 {
-            if self.writer.retire(rules, Timestamp(noon(0))).unwrap() {
+            if self.writer.retire(rules, Timestamp(noon(0)), |_, _| Ok(None)).unwrap() {
                 return;
             }
         }
@@ -235,7 +235,7 @@ fn each_step_of_a_long_history_writes_few_rows() {
         || world.writer.call(|db| Ok(db.connection.query_row("SELECT total_changes()", [], |row| row.get(0))?));
     let mut last: i64 = written().unwrap();
     let mut most = 0;
-    while !world.writer.retire(RULES, Timestamp(noon(0))).unwrap() {
+    while !world.writer.retire(RULES, Timestamp(noon(0)), |_, _| Ok(None)).unwrap() {
         let now = written().unwrap();
         most = most.max(now - last);
         last = now;
@@ -278,7 +278,7 @@ fn a_plan_is_not_disturbed() {
     world.run("full", noon(200), "");
     world.run("full", noon(1), "");
     world.writer.call(|db| db.begin_plan()).unwrap();
-    assert!(!world.writer.retire(RULES, Timestamp(noon(0))).unwrap());
+    assert!(!world.writer.retire(RULES, Timestamp(noon(0)), |_, _| Ok(None)).unwrap());
     world.writer.call(|db| db.end_plan()).unwrap();
     assert_eq!(world.rows().len(), 2);
     world.retire(RULES);

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
     use crate::domain::repository::Settings;
     use crate::domain::run::Kind;
-    use crate::index::{NewRun, Writer};
+    use crate::index::{NewRun, Writer, unsealed};
 
     #[test]
     fn a_run_comes_with_those_that_it_tries_again_and_the_one_that_it_goes_on_with() {
@@ -72,7 +72,7 @@ mod tests {
                 is_plan: false,
                 first_line: "begun".to_owned(),
             };
-            writer.open_run(run).unwrap().number
+            writer.open_run(run, unsealed).unwrap().number
         };
         // The first of all is too old to be kept.
         open("01A", Some("00Z"), None);

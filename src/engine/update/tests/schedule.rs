@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 
 use super::world::{DAY, Fate, HOUR, MINUTE, QUICK, SECOND, settled, world};
-use crate::config::Config;
+use crate::config::{Config, Startup};
 use crate::domain::run::Kind;
 use crate::domain::schedule::verify_share;
 use crate::engine::update::scheduler;
@@ -181,7 +181,7 @@ fn what_was_missed_while_the_machine_slept_is_made_up_once() {
 #[test]
 fn after_a_restart_nothing_runs_twice_and_what_was_missed_runs_once() {
     let mut config = Config::default();
-    config.sync.startup = crate::config::Startup::None;
+    config.sync.startup = Startup::None;
     let mut world = world(1, config);
     world.start();
     world.pass(26 * HOUR);
@@ -210,4 +210,18 @@ fn a_machine_that_is_on_for_some_hours_a_day_verifies_too() {
     world.pass(HOUR);
     let verify = world.starts(1, Kind::Verify).len();
     assert!((9..=11).contains(&verify), "{verify}");
+}
+
+#[test]
+fn an_index_that_has_gone_back_is_looked_at_in_full_even_where_a_start_does_nothing() {
+    for (has_gone_back, runs) in [(false, 0), (true, 1)] {
+        let mut config = Config::default();
+        config.sync.startup = Startup::None;
+        config.sync.full_every = None;
+        let mut world = world(1, config);
+        world.state.has_gone_back = has_gone_back;
+        world.start();
+        world.pass(MINUTE);
+        assert_eq!(world.starts(1, Kind::Full).len(), runs);
+    }
 }
