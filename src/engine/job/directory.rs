@@ -258,7 +258,7 @@ impl Worker {
         let comparison = Comparison { shared: &shared, target: &target, id, emptied };
         let found = comparison.run(&self.index, &mut self.sink, &self.listing)?;
         // What is to be read is done when it was read.
-        let done = looked_at.saturating_sub(found.to_read.len());
+        let done = looked_at.saturating_sub(found.to_read.len() + found.unseen.len());
         shared.context.progress.files.fetch_add(done as u64, Relaxed);
         close_problems(&shared, &mut self.sink, &target, &self.listing);
         shared.stack.push(found.below.into_iter().rev().map(Work::Directory));

@@ -72,6 +72,7 @@ impl Worker {
             self.write_one(opened, file, Reading::Content { hashed, started_ns })?;
         }
         let others = self.look_at_others(opened, &others)?;
+        shared.context.progress.files.fetch_add((names.len() - others.len()) as u64, Relaxed);
         opened.raise_newest(others.iter().map(|file| file.stamp.newest_ns()).fold(newest_ns, i64::max));
         Ok(others)
     }
