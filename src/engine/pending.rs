@@ -274,6 +274,9 @@ mod tests {
         pending.add_soon(hint("a"), 60_000, 25, PATIENCE);
         assert_eq!(pending.next_due(PATIENCE), Some(60_025));
         pending.add(hint("a"), 60_010, Duration::ZERO);
+        let mut left = Pending::default();
+        left.add_soon(hint("a"), 60_000, 0, PATIENCE);
+        assert_eq!(due(&mut left, 60_000), ["a"], "nobody has it in his hands");
         assert_eq!(due(&mut pending, 60_025), ["a"], "news do not put it off for longer than the most");
     }
 

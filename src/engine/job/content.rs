@@ -126,6 +126,7 @@ impl Worker {
 
     /// Writes down what reading a file came to.
     pub(super) fn write_one(&mut self, opened: &Opened, file: ToRead, reading: Reading) -> Result<()> {
+        let listed = file.stamp;
         let (stamp, content, started_ns) = match reading {
             Reading::Stamp(stamp) => (stamp, None, None),
             Reading::Content { hashed, started_ns } => (hashed.stamp, Some(hashed.sha256), Some(started_ns)),
@@ -149,7 +150,7 @@ impl Worker {
                 self.sink.problem(join(&opened.path, &file.name), class, message);
                 match &file.known {
                     // It is there: that much is known of a new file.
-                    None => self.write_new(opened, &file, file.stamp, None, None),
+                    None => self.write_new(opened, file, listed, None, None),
                     // What was recorded stays, and is to be read again although its stamp may not move.
                     Some(old) if !old.flags.has(Flags::UNREAD) => {
                         let record = Record { flags: old.flags.with(Flags::UNREAD), ..old.clone() };
@@ -167,7 +168,7 @@ impl Worker {
             self.sink.push(Op::ForgetHashState { inode: stamp.inode });
         }
         match &file.known {
-            None => self.write_new(opened, &file, stamp, content, started_ns),
+            None => self.write_new(opened, file, stamp, content, started_ns),
             Some(old) => self.write_known(opened, &file, old, stamp, content, started_ns)?,
         }
         Ok(())
@@ -214,7 +215,7 @@ impl Worker {
     fn write_new(
         &mut self,
         opened: &Opened,
-        file: &ToRead,
+        file: ToRead,
         stamp: Stamp,
         content: Option<Sha256>,
         started_ns: Option<i64>,
@@ -234,12 +235,20 @@ impl Worker {
             hashed_ms: started_ns.map(|ns| ns.div_euclid(1_000_000)),
         };
         self.sink.tally.added += 1;
-        let change = Change {
+        // A first run only counts them: a path that nobody reads need not be put together.
+        let change = self.shared.run.stores_changes.then(|| Change {
             new_size_bytes: Some(stamp.size_bytes),
             new_sha256: content,
             ..bare_change(opened, &file.name, Verdict::Added)
-        };
-        self.push_row(opened, file, record, Some(change));
+        });
+        self.sink.push(Op::File(Box::new(FileRow {
+            directory_id: opened.id,
+            name: file.name,
+            record,
+            is_new: true,
+            change,
+            is_arrival: false,
+        })));
     }
 
     fn write_known(
@@ -351,7 +360,7 @@ impl Worker {
             directory_id: opened.id,
             name: file.name.clone(),
             record,
-            is_new: file.known.is_none(),
+            is_new: false,
             change,
             is_arrival: false,
         })));

@@ -34,7 +34,7 @@ impl Worker {
     /// Reads files that nobody has looked at, or hands them out in parts.
     pub(super) fn read_unseen(&mut self, opened: &Arc<Opened>, names: Vec<Vec<u8>>) -> Result<Vec<ToRead>> {
         if names.len() <= FILES_PER_PART {
-            return self.glance_at(opened, &names);
+            return self.glance_at(opened, names);
         }
         let parts: Vec<_> = names.chunks(FILES_PER_PART).map(<[_]>::to_vec).collect();
         opened.parts.fetch_add(parts.len(), Relaxed);
@@ -45,15 +45,15 @@ impl Worker {
     }
 
     /// Reads a part of the files that nobody has looked at.
-    pub(super) fn read_unseen_part(&mut self, opened: &Arc<Opened>, names: &[Vec<u8>]) -> Result<()> {
+    pub(super) fn read_unseen_part(&mut self, opened: &Arc<Opened>, names: Vec<Vec<u8>>) -> Result<()> {
         let others = self.glance_at(opened, names)?;
         self.read_or_share(opened, others)
     }
 
     /// Reads the small files among these that stand still; returns the others, as looking at them tells.
-    fn glance_at(&mut self, opened: &Opened, names: &[Vec<u8>]) -> Result<Vec<ToRead>> {
+    fn glance_at(&mut self, opened: &Opened, names: Vec<Vec<u8>>) -> Result<Vec<ToRead>> {
         let shared = Arc::clone(&self.shared);
-        let mut others = Vec::new();
+        let (mut others, listed) = (Vec::new(), names.len());
         let mut newest_ns = 0;
         for name in names {
             if shared.is_cancelled() || shared.has_failed() {
@@ -61,8 +61,8 @@ impl Worker {
                 return Ok(Vec::new());
             }
             let started_ns = clock::wall_ns();
-            let Some(hashed) = self.file_reader.glance(&opened.directory, name, &shared.own, started_ns) else {
-                others.push(name.clone());
+            let Some(hashed) = self.file_reader.glance(&opened.directory, &name, &shared.own, started_ns) else {
+                others.push(name);
                 continue;
             };
             newest_ns = newest_ns.max(hashed.stamp.newest_ns());
@@ -72,7 +72,7 @@ impl Worker {
             self.write_one(opened, file, Reading::Content { hashed, started_ns })?;
         }
         let others = self.look_at_others(opened, &others)?;
-        shared.context.progress.files.fetch_add((names.len() - others.len()) as u64, Relaxed);
+        shared.context.progress.files.fetch_add((listed - others.len()) as u64, Relaxed);
         opened.raise_newest(others.iter().map(|file| file.stamp.newest_ns()).fold(newest_ns, i64::max));
         Ok(others)
     }
@@ -93,7 +93,7 @@ impl Worker {
             let name = self.listing.name(entry);
             match entry.kind {
                 EntryKind::File | EntryKind::Symlink => {
-                    found.push(to_read(name, entry.stamp, entry.kind, entry.is_linked));
+                    found.push(to_read(name.to_vec(), entry.stamp, entry.kind, entry.is_linked));
                 }
                 EntryKind::Unknown(errno) => {
                     opened.troubled.store(true, Relaxed);
@@ -108,6 +108,6 @@ impl Worker {
     }
 }
 
-fn to_read(name: &[u8], stamp: Stamp, kind: EntryKind, is_linked: bool) -> ToRead {
-    ToRead { name: name.to_vec(), stamp, is_symlink: kind == EntryKind::Symlink, is_linked, known: None }
+fn to_read(name: Vec<u8>, stamp: Stamp, kind: EntryKind, is_linked: bool) -> ToRead {
+    ToRead { name, stamp, is_symlink: kind == EntryKind::Symlink, is_linked, known: None }
 }

@@ -93,7 +93,7 @@ impl Worker {
         match work {
             Work::Directory(target) => self.look_at(target),
             Work::Files(opened, files) => self.read_part(&opened, files),
-            Work::Unseen(opened, names) => self.read_unseen_part(&opened, &names),
+            Work::Unseen(opened, names) => self.read_unseen_part(&opened, names),
             Work::Arrivals(arrivals) => self.read_arrivals(arrivals),
         }
     }
