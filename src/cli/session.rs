@@ -72,15 +72,15 @@ impl Session {
         let socket = context.places.socket(&data_directory)?;
         let launcher = Arc::new(Mutex::new(Launcher::new(&context.places)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut since = Instant::now();
-        for tries in 0.. {
+        let (mut since, mut tries) = (Instant::now(), 0);
+        loop {
             if tries < TRIES && !crate::engine::is_running(&data_directory) {
                 let launched = lock(&launcher).launch();
                 // Someone else was quicker: then that one is reached.
                 if !matches!(launched, Err(CliError::Told { code: 6 })) {
                     launched?;
                 }
-                since = Instant::now();
+                (since, tries) = (Instant::now(), tries + 1);
             }
             let shared = Arc::clone(&launcher);
             let revive = move |stay| {
@@ -100,7 +100,6 @@ impl Session {
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         }
-        unreachable!("the loop has no end of its own")
     }
 
     fn open(context: &Context, options: impl Fn(PathBuf, Config) -> Options) -> Result<Session> {

@@ -86,6 +86,46 @@ fn a_service_that_ends_is_waited_for_and_not_replaced() {
 }
 
 #[test]
+fn two_screens_see_the_same_and_both_come_back_with_the_engine() {
+    let world = World::with(&["a"]);
+    fs::File::create(world.path("large")).unwrap().set_len(200 << 30).unwrap();
+    let service = Daemon::ready(&world);
+    let mut screens = [Screen::open(&world, &[], &[]), Screen::open(&world, &[], &[])];
+    screens.iter_mut().for_each(|screen| screen.wait_for("syncing"));
+    service.signal(Signal::KILL);
+    service.end(Signal::KILL);
+    screens.iter_mut().for_each(|screen| screen.wait_for("the engine has ended"));
+    fs::remove_file(world.path("large")).unwrap();
+    let service = Daemon::ready(&world);
+    screens.iter_mut().for_each(|screen| screen.wait_for("an engine runs again"));
+    screens[0].press("p");
+    screens.iter_mut().for_each(|screen| screen.wait_for("paused"));
+    for mut screen in screens {
+        screen.press("q");
+        assert_eq!(screen.end(), 0);
+    }
+    assert_eq!(service.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn a_line_that_is_lost_in_a_first_sync_loses_nothing_and_the_next_one_is_inside_it() {
+    let world = World::empty();
+    world.put("a");
+    fs::File::create(world.path("large")).unwrap().set_len(200 << 30).unwrap();
+    let mut screen = Screen::open(&world, &[world.tree.to_str().unwrap()], &[]);
+    screen.wait_for("syncing");
+    let first = engine_of(&world);
+    screen.hang_up();
+    let mut screen = Screen::open(&world, &[], &[]);
+    screen.wait_for("syncing");
+    assert_eq!(engine_of(&world), first);
+    let runs = world.json(&["history"]);
+    assert_eq!((runs.len(), &runs[0]["outcome"]), (1, &serde_json::Value::Null), "{runs:?}");
+    screen.press("qy");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
 fn runs_that_are_left_to_themselves_end_well_and_so_does_their_engine() {
     let world = World::empty();
     fs::File::create(world.path("large")).unwrap().set_len(3 << 30).unwrap();

@@ -86,6 +86,13 @@ impl Screen {
         self.input.flush().unwrap();
     }
 
+    /// Takes the terminal away and waits for the end of the program.
+    pub fn hang_up(self) {
+        let Screen { mut child, master, input, output, .. } = self;
+        drop((master, input, output));
+        child.wait().unwrap();
+    }
+
     /// Waits for the end of the program; returns its exit code.
     pub fn end(&mut self) -> u32 {
         let until = Instant::now() + DEADLINE;
@@ -202,9 +209,7 @@ fn a_lost_terminal_ends_the_screen_and_not_the_work() {
     std::fs::File::create(world.path("large")).unwrap().set_len(2 << 30).unwrap();
     let mut screen = Screen::open(&world, &[world.tree.to_str().unwrap()], &[]);
     screen.wait_for("syncing");
-    let Screen { mut child, master, input, output, .. } = screen;
-    drop((master, input, output));
-    child.wait().unwrap();
+    screen.hang_up();
     let until = Instant::now() + DEADLINE;
     while world.json(&["history"])[0]["outcome"].is_null() {
         assert!(Instant::now() < until, "the run does not end");
