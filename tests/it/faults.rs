@@ -1,5 +1,6 @@
 //! Faults from outside, each put in on purpose. `tests/MATRIX.md` says which row every test proves.
 
+mod confined;
 mod database;
 mod disk;
 mod doors;

@@ -38,7 +38,11 @@ struct Border {
 /// Test code may cross these: it fakes, breaks and looks behind.
 const BORDERS: &[Border] = &[
     Border { of: &["rusqlite::"], homes: &["src/index/"], because: "the database has one owner" },
-    Border { of: &["notify::", "sha2::"], homes: &["src/disk/"], because: "watched trees have one owner" },
+    Border {
+        of: &["notify::", "sha2::", "landlock::"],
+        homes: &["src/disk/"],
+        because: "watched trees have one owner",
+    },
     Border {
         of: &["rustix::fs"],
         // The lock takes flock on its own file; the journal reserves and syncs its own segments (design, 12).
