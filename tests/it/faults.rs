@@ -5,6 +5,7 @@ mod database;
 mod disk;
 mod doors;
 mod hung;
+mod killed;
 mod limits;
 mod matrix;
 mod names;

@@ -112,3 +112,20 @@ fn a_data_directory_that_others_can_write_is_refused_unchanged() {
     fs::set_permissions(&world.data, PermissionsExt::from_mode(0o700)).unwrap();
     world.ok(&["sync"]);
 }
+
+#[test]
+fn without_inodes_for_our_files_it_says_so_and_goes_on_when_there_are_some() {
+    let world = World::with(&["a=1"]);
+    let script = "
+        mount -t tmpfs -o nr_inodes=3 none $DATA; chmod 700 $DATA
+        $WK --data-dir $DATA repo add $TREE --name other && exit 9 || echo code $?
+        mount -o remount,nr_inodes=100 $DATA
+        $WK --data-dir $DATA repo add $TREE --name other && $WK --data-dir $DATA files other
+        sqlite3 $DATA/index.db 'PRAGMA integrity_check'
+    ";
+    let Some(said) = super::super::world::in_mount_namespace("without_inodes", &world, script) else { return };
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("code 1\n") && said.out.contains("a") && said.out.ends_with("ok\n"), "{said:?}");
+    assert!(!said.err.is_empty(), "{said:?}");
+    assert_no_panic(&said);
+}
