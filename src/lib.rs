@@ -79,7 +79,8 @@
 //! 6. `update`, `view`, `reconcile`, `judge` and the guard do no I/O and ask no clock.
 //! 7. A bad file is a problem in its run. Only `main` ends the process.
 //! 8. No queue is unbounded. What does not fit becomes "look again", never silence.
-//! 9. Watched trees are only read (`O_NOATIME` where allowed).
+//! 9. Watched trees are only read (`O_NOATIME` where allowed). Where the kernel has Landlock the threads of a run could not
+//!    write to them, whatever was wrong.
 //! 10. A run is acknowledged only after its end is in the journal, synced, and in the index, committed with
 //!     `synchronous=FULL`. Either is made anew from the other; what was damaged is set aside, never deleted.
 //! 11. watchkeeper never opens its own database files except through SQLite: a POSIX lock is dropped by *any* close of

@@ -158,7 +158,13 @@ fn check_first_word(cli: &Cli) -> Result<()> {
 
 fn usage(error: &clap::Error) -> ExitCode {
     // Help and version are answers, the rest goes to standard error; a closed pipe is no error.
-    let _printed = error.print();
+    let text = error.render().to_string();
+    if crate::domain::show::show_message(&text) == text {
+        let _printed = error.print();
+    } else {
+        // It repeats what was typed, and lets some of what a terminal obeys pass (invariant 12).
+        output::pass_on(text.as_bytes());
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(2),

@@ -91,6 +91,16 @@ impl Places {
         // Made by hand for us: nobody has anything in it that this could keep him from.
         if found.mode() & 0o077 != 0 && std::fs::read_dir(&path).map_err(fail)?.next().is_none() {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).map_err(fail)?;
+        } else if found.mode() & 0o022 != 0 {
+            // Whoever can put an index there says what we believe of the trees.
+            return Err(CliError::Failed {
+                message: format!(
+                    "data directory {}: others can write to it (mode {:04o})",
+                    path.display(),
+                    found.mode() & 0o7777
+                ),
+                hint: Some("chmod 700 closes it".to_owned()),
+            });
         }
         Ok(path)
     }

@@ -250,6 +250,7 @@ impl PathPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(selection: Selection, cases: &[(&str, &str, bool, Option<&str>)]) {
         let filter = Filter::new(&selection).unwrap();
@@ -338,6 +339,25 @@ mod tests {
         ] {
             let message = Filter::new(&selection).unwrap_err().to_string();
             assert!(message.contains('[') || message.contains("pictures"), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_as_a_pattern_is_refused_by_name_or_matches_without_a_panic(
+            pattern in prop_oneof![any::<String>(), r"[a*?/\[\]{},!^.\\-]{0,30}"],
+            path in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            match PathPattern::parse(&pattern) {
+                Ok(parsed) => drop(parsed.matches(&path)),
+                Err(error) => prop_assert!(error.to_string().len() > pattern.len()),
+            }
+            let selection = Selection { exclude: vec![pattern.clone()], include: vec![pattern], ..Selection::default() };
+            if let Ok(filter) = Filter::new(&selection) {
+                let (directory, name) = path.split_at(path.len() / 2);
+                filter.leaves_out(directory, name, false);
+                filter.leaves_out(directory, name, true);
+            }
         }
     }
 }

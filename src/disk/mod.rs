@@ -4,6 +4,7 @@
 //! swapped for a link in the middle of a run leads nowhere. Knows nothing of the index.
 
 mod complete;
+mod confine;
 mod count;
 mod filter;
 mod hash;
@@ -13,6 +14,7 @@ mod root;
 pub mod watch;
 
 pub use complete::directories_in;
+pub use confine::{ConfineError, confine_thread};
 pub use count::{Counted, count};
 pub use filter::{Filter, FilterError, LeftOut, LeftOutCounts, PathPattern};
 pub use hash::{CHECKPOINT_BYTES, FileReader, Hashed, ReadError, ResumePoint, Watch, hash_bytes};

@@ -173,6 +173,7 @@ const DISPUTED: &[(char, char)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn nothing_that_a_terminal_obeys_passes() {
@@ -206,6 +207,62 @@ mod tests {
             for b in &names[i + 1..] {
                 assert_ne!(show(a), show(b));
             }
+        }
+    }
+
+    /// Reads back what was shown.
+    fn read_back(mut shown: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some(c) = shown.chars().next() {
+            let rest = &shown[c.len_utf8()..];
+            let (code, after) = match (c, rest.chars().next()) {
+                ('\\', Some('\\')) => (Some(b"\\".to_vec()), &rest[1..]),
+                ('\\', Some('x')) => (u8::from_str_radix(&rest[1..3], 16).ok().map(|byte| vec![byte]), &rest[3..]),
+                ('\\', _) => {
+                    let (digits, after) = rest.strip_prefix("u{").and_then(|rest| rest.split_once('}')).unwrap();
+                    let read = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+                    (read.map(|c| c.to_string().into_bytes()), after)
+                }
+                _ => (Some(c.to_string().into_bytes()), rest),
+            };
+            bytes.extend(code.expect("an escape that can be read"));
+            shown = after;
+        }
+        bytes
+    }
+
+    /// Bytes, and texts of the characters that deceive.
+    fn names() -> impl Strategy<Value = Vec<u8>> {
+        let deceiving = proptest::char::ranges(
+            vec![
+                '\0'..='\u{ff}',
+                '\u{300}'..='\u{36f}',
+                '\u{1100}'..='\u{11ff}',
+                '\u{2000}'..='\u{206f}',
+                '\u{e0000}'..='\u{e01ff}',
+            ]
+            .into(),
+        );
+        let texts = proptest::collection::vec(prop_oneof![deceiving, any::<char>()], 0..40);
+        let texts = texts.prop_map(|chars| chars.into_iter().collect::<String>().into_bytes());
+        prop_oneof![proptest::collection::vec(any::<u8>(), 0..60), texts]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_holds_nothing_hidden_and_can_be_read_back(bytes in names()) {
+            let shown = show(&bytes);
+            prop_assert!(shown.chars().all(|c| is_plain(c) && !is_disputed(c)), "{shown:?}");
+            prop_assert!(!shown.bytes().any(|byte| byte.is_ascii_control()), "{shown:?}");
+            prop_assert_eq!(read_back(&shown), bytes);
+        }
+
+        #[test]
+        fn a_message_keeps_its_lines_and_nothing_else_that_a_terminal_obeys(bytes in names()) {
+            let message = String::from_utf8_lossy(&bytes);
+            let shown = show_message(&message);
+            prop_assert!(shown.chars().all(|c| c == '\n' || is_plain(c) && !is_disputed(c)), "{shown:?}");
+            prop_assert_eq!(shown.matches('\n').count(), message.matches('\n').count());
         }
     }
 }

@@ -38,7 +38,7 @@ struct Border {
 /// Test code may cross these: it fakes, breaks and looks behind.
 const BORDERS: &[Border] = &[
     Border { of: &["rusqlite::"], homes: &["src/index/"], because: "the database has one owner" },
-    Border { of: &["notify::"], homes: &["src/disk/"], because: "watched trees have one owner" },
+    Border { of: &["notify::", "landlock::"], homes: &["src/disk/"], because: "watched trees have one owner" },
     Border {
         of: &["sha2::"],
         homes: &["src/disk/", "src/journal/"],

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use chrono::NaiveTime;
+use proptest::prelude::*;
 
 use crate::config::{Background, Config, ConfigError, Hash, Startup, Theme, default_text};
 
@@ -203,4 +204,33 @@ fn a_key_that_another_room_finds_wrong_gets_its_line() {
     let line = |key| ConfigError::at_key(&path, key, "no such action").to_string();
     assert!(line("ui.keys.qiut").ends_with("config.toml:4: ui.keys.qiut: no such action"));
     assert!(line("ui.keys.other").ends_with("config.toml: ui.keys.other: no such action"));
+}
+
+/// Lines of every setting, some of them spoilt by what was typed into them.
+fn spoilt() -> impl Strategy<Value = String> {
+    let typed = prop_oneof![any::<String>(), r#"[0-9a-z"'=\[\]{}#,._ -]{0,6}"#];
+    let line = (0..EVERYTHING.lines().count(), any::<prop::sample::Index>(), typed, 0..4_u8);
+    let spoil = |(line, at, typed, is_left): (usize, prop::sample::Index, String, u8)| {
+        let line = EVERYTHING.lines().nth(line).unwrap_or_default();
+        let at = at.index(line.len() + 1);
+        if is_left > 0 || !line.is_char_boundary(at) {
+            line.to_owned()
+        } else {
+            format!("{}{typed}{}", &line[..at], &line[at..])
+        }
+    };
+    prop::collection::vec(line.prop_map(spoil), 0..30).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_gives_settings_or_a_line_that_names_the_place(text in prop_oneof![any::<String>(), spoilt()]) {
+        if let Err(error) = Config::parse(&text, "config.toml") {
+            let message = error.to_string();
+            let line = message.strip_prefix("config.toml:").and_then(|rest| rest.split_once(':'));
+            let line = line.and_then(|(line, _)| line.parse::<usize>().ok());
+            prop_assert!(line.is_some_and(|line| line <= text.lines().count() + 1 && line > 0), "{message:?}");
+            prop_assert!(!message.chars().any(char::is_control), "{message:?}");
+        }
+    }
 }

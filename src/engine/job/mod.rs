@@ -6,6 +6,7 @@
 mod arrivals;
 mod company;
 mod comparison;
+mod confined;
 mod content;
 mod directory;
 mod glance;

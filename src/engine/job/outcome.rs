@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::company::Company;
+use super::confined::confine;
 use super::open_run::{Ending, OpenRun};
 use super::pace;
 use super::prepare::{Part, prepare};
@@ -64,6 +65,7 @@ impl Finished {
 /// # Errors
 /// When the run could be neither opened nor closed in the index. Everything else is the run's own outcome.
 pub fn run(mut spec: JobSpec, context: JobContext, started: impl FnOnce(Run)) -> Result<Finished> {
+    confine(&context.data_directory);
     // While it waited, another run may have changed what is known of the repository.
     let reader = Reader::open(&context.index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
     spec.repository = reader.repository_by_id(spec.repository.id)?;

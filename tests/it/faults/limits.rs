@@ -1,0 +1,87 @@
+//! Too little of something: descriptors, memory, the size that a file may have.
+
+use std::process::Command;
+
+use super::super::engine::Daemon;
+use super::super::resident::{QUICK, can};
+use super::super::world::{BINARY, Said, World, said};
+use super::assert_no_panic;
+
+/// What the issue promises to get along with.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+fn limited(world: &World, limit: &str, args: &[&str]) -> Said {
+    let mut command = Command::new("prlimit");
+    command.args([limit, BINARY, "--data-dir"]).arg(&world.data).args(args).env("HOME", world.temp.path());
+    said(&mut command)
+}
+
+fn wide(files: usize) -> World {
+    let world = World::empty();
+    (0..files).for_each(|number| world.put(&format!("d{}/e{}/f{number}={number}", number % 7, number % 11)));
+    world
+}
+
+#[test]
+fn without_descriptors_a_run_says_so_and_nothing_counts_as_deleted() {
+    let world = wide(300);
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
+    world.put("new/one=1");
+    let mut codes = Vec::new();
+    for most in (8..40).step_by(2) {
+        for kind in ["full", "verify", "cleanup"] {
+            let said = limited(&world, &format!("--nofile={most}"), &["sync", "--kind", kind]);
+            assert_no_panic(&said);
+            // Either it was done, or it says that it was not.
+            let named = format!("{}{}{}", said.out, said.err, world.wk(&["problems"]).out);
+            assert!(
+                said.code == 0 || named.contains("open files") || named.contains("open database"),
+                "{most}: {said:?}"
+            );
+            assert!(world.index().len() >= 300, "{most}, {kind}: {said:?}");
+            codes.push(said.code);
+        }
+    }
+    assert_eq!(world.sqlite("SELECT sum(files_removed) FROM runs"), "0");
+    assert!(codes.contains(&1) && codes.ends_with(&[0]), "the limits meet both ends: {codes:?}");
+    world.ok(&["sync"]);
+    world.assert_in_step();
+    assert_eq!(world.json(&["problems"]).len(), 0);
+}
+
+#[test]
+fn a_daemon_with_few_descriptors_ends_in_step_all_the_same() {
+    if !can("a_daemon_with_few_descriptors", &["prlimit", "--nofile=48", "true"]) {
+        return;
+    }
+    let world = wide(300);
+    world.config(&format!("[retry]\nattempts = 100\ndelay = \"50ms\"\n{QUICK}"));
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--no-sync"]);
+    let daemon = Daemon::ready_in(&world, &["prlimit", "--nofile=48"]);
+    world.wait_in_step();
+    (0..300).for_each(|number| world.put(&format!("d{}/new{number}", number % 7)));
+    world.wait_in_step();
+    daemon.stop();
+}
+
+#[test]
+fn with_256_mb_of_memory_a_tree_is_synced_verified_and_watched() {
+    let limit = format!("--data={MEMORY_BYTES}");
+    if !can("with_256_mb_of_memory", &["prlimit", &limit, "true"]) {
+        return;
+    }
+    let world = wide(5_000);
+    let root = world.tree.to_str().unwrap();
+    std::fs::File::create(world.path("large")).unwrap().set_len(300 << 20).unwrap();
+    for args in [&["repo", "add", root, "--quiet"][..], &["sync"], &["sync", "--kind", "verify"]] {
+        let said = limited(&world, &limit, args);
+        assert_eq!(said.code, 0, "{args:?}: {said:?}");
+    }
+    world.assert_in_step();
+    world.config(QUICK);
+    let daemon = Daemon::ready_in(&world, &["prlimit", &limit]);
+    world.wait_for_state("tree", "in_sync");
+    (0..2_000).for_each(|number| world.put(&format!("burst/{number}")));
+    world.wait_in_step();
+    daemon.stop();
+}
