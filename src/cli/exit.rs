@@ -49,6 +49,8 @@ pub enum CliError {
     Locked(String),
     /// Another engine has the data directory, and answers: nothing is wrong.
     Running(String),
+    /// An engine has the data directory, and must end first.
+    Busy(String),
     /// The engine was about to end and has not begun with it.
     Unavailable(String),
     /// The engine's process could not start, and has said why.
@@ -72,7 +74,7 @@ impl CliError {
             CliError::Told { code } => *code,
             CliError::Unavailable(_) | CliError::Failed { .. } => 1,
             CliError::Usage(_) => 2,
-            CliError::Locked(_) | CliError::Running(_) => 6,
+            CliError::Locked(_) | CliError::Running(_) | CliError::Busy(_) => 6,
         }
     }
 }
@@ -84,6 +86,7 @@ impl From<IndexError> for CliError {
             | IndexError::Foreign(_)
             | IndexError::NoDatabase(_)
             | IndexError::Newer { .. }
+            | IndexError::NoBackup(_)
             | IndexError::Older { .. } => None,
             other => Some(other.class().hint().to_owned()),
         };

@@ -6,6 +6,8 @@ mod api;
 #[cfg(test)]
 mod background;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod daemon;
