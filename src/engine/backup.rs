@@ -176,6 +176,7 @@ pub(super) fn sync(directory: &Path) -> Result<(), BackupError> {
 pub(super) fn keep_one(directory: &Path, keep: usize, at: Timestamp) -> Result<Backup, BackupError> {
     let place = directory.join(DIRECTORY);
     DirBuilder::new().recursive(true).mode(0o700).create(&place).map_err(BackupError::at(&place))?;
+    remove_unfinished(&place);
     let schema = older_schema(&directory.join("index.db"))?;
     let goes_without = schema.is_some();
     let schema = schema.unwrap_or_else(crate::index::known_schema);
@@ -189,6 +190,18 @@ pub(super) fn keep_one(directory: &Path, keep: usize, at: Timestamp) -> Result<B
         }
     }
     Ok(made)
+}
+
+/// Removes what an engine that was killed in the middle has left: only the one with the lock makes files of these names.
+fn remove_unfinished(place: &Path) {
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_unfinished = |name: &str| name.starts_with("schema-") && name.contains(".db.") && name.contains(".tmp");
+        if name.to_str().is_some_and(is_unfinished) {
+            // If it stays, it only takes space.
+            let _removed = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Backs up an index that is about to be upgraded. Without a backup it is not.

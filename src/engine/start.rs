@@ -95,6 +95,7 @@ impl Engine {
         let seed = clock::wall_ns().unsigned_abs();
         let mut state = State::new(config, options.stay.is_resident(), seed);
         state.has_gone_back = has_gone_back;
+        state.backups.last = super::backup::kept(&desk.data_directory).last().map(|last| last.taken_at);
         let mut shell = Shell {
             state,
             teller: Teller::new(desk.clone()),

@@ -254,3 +254,37 @@ fn killed_at_any_step_a_restore_leaves_the_old_or_the_new() {
     assert!(were_old > 4 && were_new > 4, "{were_old} old, {were_new} new");
     assert_eq!(check(&world, "quarantine").unwrap()["state"], "warn");
 }
+
+#[test]
+fn a_daemon_backs_up_by_itself_and_doctor_says_when() {
+    let world = World::with(&["a=1"]);
+    assert_eq!(check(&world, "backup").unwrap()["value"]["backups"], 0);
+    let place = world.data.join("backups");
+    fs::create_dir(&place).unwrap();
+    // As after earlier ones, and one that was cut off.
+    for name in ["schema-3-2020-01-01T00-00-00.000Z.db", "schema-2-2020-01-01T00-00-00.000Z.db", "schema-3-x.db.7.tmp"]
+    {
+        fs::write(place.join(name), "old").unwrap();
+    }
+    fs::create_dir_all(world.temp.path().join(".config/watchkeeper")).unwrap();
+    let config = world.temp.path().join(".config/watchkeeper/config.toml");
+    fs::write(config, "[backup]\nevery = \"1s\"\nkeep = 1\n").unwrap();
+    assert_eq!(check(&world, "backup").unwrap()["state"], "warn");
+    let daemon = Daemon::ready(&world);
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&place).unwrap().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(100);
+    while !(names().len() == 2 && names()[1] > "schema-3-2026".to_owned()) {
+        assert!(std::time::Instant::now() < until, "{:?}", names());
+    }
+    daemon.stop();
+    assert_eq!(names()[0], "schema-2-2020-01-01T00-00-00.000Z.db", "those of another schema are counted apart");
+    assert_eq!(fs::metadata(place.join(&names()[1])).unwrap().permissions().mode() & 0o777, 0o600);
+    restore(&world, &place.join(&names()[1]));
+    world.sync(&[]);
+    world.assert_in_step();
+}
