@@ -1,6 +1,8 @@
 //! Exit codes and the errors that lead to them, in one place.
 
 use crate::api::ApiError;
+use crate::domain::show::show;
+use crate::engine::backup::newest_readable;
 use crate::engine::protocol::Refusal;
 use crate::engine::{EngineError, LockError};
 use crate::index::IndexError;
@@ -82,10 +84,17 @@ impl CliError {
 impl From<IndexError> for CliError {
     fn from(error: IndexError) -> CliError {
         let hint = match &error {
+            // An older program can go back to what it knew.
+            IndexError::Newer { path, known, .. } => path.parent().and_then(|directory| {
+                let backup = newest_readable(directory, *known)?;
+                let backup = show(backup.as_os_str().as_encoded_bytes());
+                Some(format!(
+                    "or go back to the newest backup that this program can read: `watchkeeper restore {backup}`"
+                ))
+            }),
             IndexError::Invalid(_)
             | IndexError::Foreign(_)
             | IndexError::NoDatabase(_)
-            | IndexError::Newer { .. }
             | IndexError::NoBackup(_)
             | IndexError::Older { .. } => None,
             other => Some(other.class().hint().to_owned()),

@@ -219,10 +219,7 @@ pub(super) fn before_upgrade(directory: &Path, keep: usize, at: Timestamp) -> cr
             Ok(())
         }
         Err(BackupError::Index(error)) => Err(error),
-        Err(error) => {
-            let message = format!("it has schema {schema} and is not upgraded without a backup: {error}");
-            Err(IndexError::Stopped { class: error.class(), message })
-        }
+        Err(error) => Err(IndexError::NotUpgraded { found: schema, class: error.class(), reason: error.to_string() }),
     }
 }
 

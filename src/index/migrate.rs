@@ -1,4 +1,5 @@
 //! Brings an index to the schema that this program knows: one file of `assets/migrations` a step, one transaction each.
+//! Under the engine's lock, and behind a backup. A new step needs `tests/fixtures/vN.sql`, from which it is tested for ever.
 
 use std::path::Path;
 

@@ -85,6 +85,9 @@ pub enum IndexError {
     /// Found by a look at every page.
     #[error("the index is damaged: {0}")]
     Damaged(String),
+    /// It is as it was.
+    #[error("the index (schema {found}) was not upgraded, as no backup of it could be made before: {reason}")]
+    NotUpgraded { found: i32, class: Class, reason: String },
     #[error("SQLite does not hold what it was set to: {0}")]
     Setting(String),
     #[error("index: {0}")]
@@ -116,7 +119,7 @@ impl IndexError {
             // Whoever reads can do nothing; whoever writes brings it up to date.
             IndexError::Invalid(_) | IndexError::Older { .. } | IndexError::NoBackup(_) => Class::Config,
             IndexError::Unstable(_) => Class::Unstable,
-            IndexError::Stopped { class, .. } => *class,
+            IndexError::Stopped { class, .. } | IndexError::NotUpgraded { class, .. } => *class,
             IndexError::Setting(_) => Class::Internal,
         }
     }

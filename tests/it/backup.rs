@@ -10,13 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-fn back_up(world: &World) -> PathBuf {
+pub fn back_up_of(world: &World) -> PathBuf {
     let file = world.temp.path().join("copy.backup");
     world.ok(&["backup", file.to_str().unwrap()]);
     file
 }
 
-fn restore(world: &World, file: &Path) {
+pub fn restore(world: &World, file: &Path) {
     world.ok(&["restore", file.to_str().unwrap(), "--yes"]);
 }
 
@@ -29,13 +29,13 @@ fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-fn sqlite(file: &Path, sql: &str) -> String {
+pub fn sqlite(file: &Path, sql: &str) -> String {
     let said = said(Command::new("sqlite3").arg(file).arg(sql).stdin(Stdio::null()));
     assert_eq!(said.code, 0, "{said:?}");
     said.out
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(done.success());
 }
@@ -102,7 +102,7 @@ fn a_backup_that_was_made_beside_a_daemon_brings_everything_back() {
     world.put("late/x=9");
     world.sync(&["--note", "beside"]);
     let (before, index) = (history(&world), world.index());
-    let file = back_up(&world);
+    let file = back_up_of(&world);
     let refused = world.exits(6, &["restore", file.to_str().unwrap(), "--yes"]);
     assert!(refused.err.contains(&format!("pid {}", daemon.child.id())), "{refused:?}");
     daemon.stop();
@@ -123,7 +123,7 @@ fn a_backup_that_was_made_beside_a_daemon_brings_everything_back() {
 fn what_a_restore_replaces_lies_in_quarantine_and_everything_is_compared_then() {
     let world = World::with(&["a=1", "b/c=2"]);
     world.let_stamps_age();
-    let (file, before) = (back_up(&world), history(&world));
+    let (file, before) = (back_up_of(&world), history(&world));
     world.put("b/new=3");
     fs::remove_file(world.path("a")).unwrap();
     world.let_stamps_age();
@@ -146,7 +146,7 @@ fn what_a_restore_replaces_lies_in_quarantine_and_everything_is_compared_then() 
 #[test]
 fn a_daemon_that_starts_after_a_restore_begins_with_a_full_sync_whatever_the_config_says() {
     let world = World::with(&["a=1"]);
-    let file = back_up(&world);
+    let file = back_up_of(&world);
     restore(&world, &file);
     fs::create_dir_all(world.temp.path().join(".config/watchkeeper")).unwrap();
     fs::write(world.temp.path().join(".config/watchkeeper/config.toml"), "[sync]\nstartup = \"none\"\n").unwrap();
@@ -161,7 +161,7 @@ fn a_daemon_that_starts_after_a_restore_begins_with_a_full_sync_whatever_the_con
 fn a_run_that_ended_while_the_backup_was_made_comes_back_once() {
     let world = World::with(&["a=1"]);
     world.sync(&[]);
-    let (file, before) = (back_up(&world), history(&world));
+    let (file, before) = (back_up_of(&world), history(&world));
     // As if the index had been copied before the run ended, and the journal after.
     let sql = "UPDATE runs SET outcome = NULL, ended_ms = NULL, journal_seq = journal_seq - 1, row_sum = NULL WHERE number = 2;
                DELETE FROM runs WHERE number = 1";
@@ -175,7 +175,7 @@ fn a_run_that_ended_while_the_backup_was_made_comes_back_once() {
 #[test]
 fn what_is_no_whole_backup_is_refused_and_everything_stays() {
     let world = with_history();
-    let file = back_up(&world);
+    let file = back_up_of(&world);
     let bytes = fs::read(&file).unwrap();
     let other = |name: &str, content: &[u8]| {
         let path = world.temp.path().join(name);
@@ -220,7 +220,7 @@ fn killed_at_any_step_a_restore_leaves_the_old_or_the_new() {
         return;
     }
     let world = with_history();
-    let (file, new) = (back_up(&world), history(&world));
+    let (file, new) = (back_up_of(&world), history(&world));
     world.put("later=1");
     world.sync(&["--note", "later"]);
     let old = history(&world);
@@ -278,7 +278,7 @@ fn a_daemon_backs_up_by_itself_and_doctor_says_when() {
         names
     };
     let until = std::time::Instant::now() + std::time::Duration::from_secs(100);
-    while !(names().len() == 2 && names()[1] > "schema-3-2026".to_owned()) {
+    while !(names().len() == 2 && names()[1].as_str() > "schema-3-2026") {
         assert!(std::time::Instant::now() < until, "{:?}", names());
     }
     daemon.stop();

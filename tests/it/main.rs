@@ -46,6 +46,8 @@ mod traps;
 #[cfg(test)]
 mod unattended;
 #[cfg(test)]
+mod upgrade;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod world;
