@@ -2,7 +2,7 @@
 //!
 //! Both are read as any reader reads them, the index first: whoever writes waits for nothing. A run that ends meanwhile
 //! stands in the journal and not yet in the index, as after a kill between the two, and what mends that
-//! ([`super::recover`]) mends it after the backup was put back. The other way round cannot be: the journal goes before.
+//! (`recover`) mends it after the backup was put back. The other way round cannot be: the journal goes before.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
