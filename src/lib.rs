@@ -47,7 +47,8 @@
 //! become moves, the other arrivals are read, those with a parked twin's content become moves too, and what is still
 //! parked passes the guard: removed, or held for a person. Then the run is closed, and a full run that reached its last
 //! directory vouches for everything it did not have to write. Its end is written to the [`journal`], then to the index, and
-//! both are read back before anyone is told. A start finds what the two do not agree on (`engine::recover`), and mends it.
+//! both are read back before anyone is told. A start finds what the two do not agree on (`engine::recover`), and mends it. A
+//! backup ([`engine::backup`]) leans on that: any reader can make one, and what ended meanwhile is mended like after a kill.
 //!
 //! A file is saved: the kernel tells [`disk::watch`], which hands the engine a *hint* (a directory and a name).
 //! `update` lets it rest until the place is quiet for half a second, five at most, and gives it with what else is due
@@ -117,6 +118,8 @@
 //! - **The journal's files are small** (1 MiB) and each start reads only the last one, unless it finds a reason to read
 //!   all: no mark of a clean end has to be written and trusted. A damaged journal is set aside as a whole and written anew.
 //! - **No change counter** stands in a run's last line: after any run that the index has lost everything is listed again.
+//! - **A backup is a page copy inside a read transaction**, with the journal's files as rows: no `VACUUM INTO`, which needs a
+//!   writing connection and more time. The process of the command makes it, not the engine: a hardened one may not write there.
 //! - **A plan** is the real run inside a transaction that is rolled back: it cannot differ from what the run then does.
 //! - **A screen's engine is a process of its own**, and not a part of the screen's: a stopped (Ctrl-Z), killed or hung-up
 //!   screen stops no work, "go on without me" gives the shell back at once, and hosting and attaching are one road.

@@ -18,6 +18,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::ApiError;
 use super::answer::ErrorJson;
 use super::body::{AddBody, IdsBody, NamesBody, PathBody, PathsBody, Settings, SyncBody};
+use super::other;
 use super::service::PATIENCE;
 use super::shape::AnswerJson;
 use super::stream::{self, Stream};
@@ -174,22 +175,23 @@ async fn carry(socket: &Path, command: Command) -> Result<Answer, Refusal> {
     let stream = UnixStream::connect(socket).await.map_err(unheard)?;
     let (status, body) = request(stream, ask.method, &ask.path, ask.body).await.map_err(gone)?;
     let bytes = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| gone(error.to_string()))?;
-    read_answer(status, &bytes.to_bytes())
+    match read_answer(status, &bytes.to_bytes()) {
+        Some(answer) => answer,
+        None => Err(other::refusal(socket).await),
+    }
 }
 
-fn read_answer(status: StatusCode, bytes: &[u8]) -> Result<Answer, Refusal> {
-    let foreign = || Refusal {
-        code: "failed",
-        message: format!("the engine answered {status} in words that this version does not know"),
-        hint: Some("an engine of another version may be running: start it anew".to_owned()),
-    };
+/// `None`: one of the two does not know the other's words.
+fn read_answer(status: StatusCode, bytes: &[u8]) -> Option<Result<Answer, Refusal>> {
     fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
         serde_json::from_slice(bytes).ok()
     }
     if !status.is_success() {
-        return Err(parsed(bytes).map_or_else(foreign, ErrorJson::into_refusal));
+        let refusal = parsed(bytes).map(ErrorJson::into_refusal)?;
+        let is_known = !matches!(refusal.code, "unknown_route" | "wrong_method");
+        return is_known.then_some(Err(refusal));
     }
-    parsed::<AnswerJson>(bytes).and_then(AnswerJson::into_answer).ok_or_else(foreign)
+    parsed::<AnswerJson>(bytes).and_then(AnswerJson::into_answer).map(Ok)
 }
 
 /// Sends one request over a connection of its own.

@@ -10,6 +10,7 @@ mod client;
 mod event;
 mod findings;
 mod looked;
+mod other;
 mod place;
 mod repositories;
 mod route;

@@ -1,5 +1,6 @@
 //! Server and client against an engine that does nothing but answer: what is refused, what a command becomes and back.
 
+mod other;
 mod requests;
 mod round_trip;
 

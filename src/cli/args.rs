@@ -102,6 +102,15 @@ pub enum Command {
     Scheduler(Scheduler),
     /// Whether journal and index tell the same history, run by run; names what does not agree
     VerifyLog,
+    /// Index and journal to one new file, consistent and looked over, while everything runs
+    Backup { file: PathBuf },
+    /// Put a backup in the place of index and journal; what was there goes to quarantine/
+    Restore {
+        file: PathBuf,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Looks over database, journal, watches, space and clock
     Doctor,
     /// The engine without a screen, in the foreground, for systemd: watches, keeps the schedule

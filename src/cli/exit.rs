@@ -1,6 +1,8 @@
 //! Exit codes and the errors that lead to them, in one place.
 
 use crate::api::ApiError;
+use crate::domain::show::show;
+use crate::engine::backup::newest_readable;
 use crate::engine::protocol::Refusal;
 use crate::engine::{EngineError, LockError};
 use crate::index::IndexError;
@@ -49,6 +51,8 @@ pub enum CliError {
     Locked(String),
     /// Another engine has the data directory, and answers: nothing is wrong.
     Running(String),
+    /// An engine has the data directory, and must end first.
+    Busy(String),
     /// The engine was about to end and has not begun with it.
     Unavailable(String),
     /// The engine's process could not start, and has said why.
@@ -72,7 +76,7 @@ impl CliError {
             CliError::Told { code } => *code,
             CliError::Unavailable(_) | CliError::Failed { .. } => 1,
             CliError::Usage(_) => 2,
-            CliError::Locked(_) | CliError::Running(_) => 6,
+            CliError::Locked(_) | CliError::Running(_) | CliError::Busy(_) => 6,
         }
     }
 }
@@ -80,10 +84,18 @@ impl CliError {
 impl From<IndexError> for CliError {
     fn from(error: IndexError) -> CliError {
         let hint = match &error {
+            // An older program can go back to what it knew.
+            IndexError::Newer { path, known, .. } => path.parent().and_then(|directory| {
+                let backup = newest_readable(directory, *known)?;
+                let backup = show(backup.as_os_str().as_encoded_bytes());
+                Some(format!(
+                    "or go back to the newest backup that this program can read: `watchkeeper restore {backup}`"
+                ))
+            }),
             IndexError::Invalid(_)
             | IndexError::Foreign(_)
             | IndexError::NoDatabase(_)
-            | IndexError::Newer { .. }
+            | IndexError::NoBackup(_)
             | IndexError::Older { .. } => None,
             other => Some(other.class().hint().to_owned()),
         };

@@ -2,6 +2,7 @@
 
 mod args;
 mod background;
+mod backup;
 mod daemon;
 mod digest;
 mod doctor;
@@ -86,6 +87,8 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Metrics => metrics::run(context),
         Command::Scheduler(command) => scheduler::run(context, command),
         Command::VerifyLog => verify_log::run(context),
+        Command::Backup { file } => backup::back_up_to(context, &file),
+        Command::Restore { file, yes } => backup::restore(context, &file, yes),
         Command::Doctor => doctor::run(context),
         Command::Daemon { while_used } => daemon::run(context, while_used),
         Command::Config(command) => config(context, command),
@@ -178,6 +181,10 @@ fn report(error: &CliError) {
         CliError::Running(holder) => output::error(
             &format!("a watchkeeper is running already for this data directory: {holder}"),
             Some("look at it with `watchkeeper status`; another --data-dir makes a second one"),
+        ),
+        CliError::Busy(holder) => output::error(
+            &format!("a watchkeeper has this data directory, and nothing may be replaced under it: {holder}"),
+            Some("end it first: `systemctl stop`, Ctrl-C, or `q` in the screen"),
         ),
         CliError::Locked(holder) => output::error(
             &format!("another watchkeeper has this data directory and cannot be reached: {holder}"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Background, Guard, Hash, History, Hooks, Retry, Scheduler, Startup, Sync, Watch};
+use super::{Background, Backup, Guard, Hash, History, Hooks, Retry, Scheduler, Startup, Sync, Watch};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -86,6 +86,14 @@ impl Default for History {
             // A count besides the age, so that a tree that churns cannot fill the disk with its own history.
             keep_changes: 1_000_000,
         }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Backup {
+        // Everything is kept twice already; a third copy on the same disk is for those who ask. Three outlive a slip that
+        // is noticed two backups later.
+        Backup { every: None, keep: 3 }
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Config {
     pub guard: Guard,
     pub retry: Retry,
     pub history: History,
+    pub backup: Backup,
     pub hooks: Hooks,
     pub ui: Ui,
 }
@@ -120,6 +121,15 @@ pub struct History {
     pub fold_after: Duration,
     /// Changes per repository; the oldest go first.
     pub keep_changes: u64,
+}
+
+/// Backups that are made by themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backup {
+    /// `None`: never, but before an upgrade of the index.
+    pub every: Option<Duration>,
+    /// Of each schema; the oldest go first. At least 1.
+    pub keep: usize,
 }
 
 /// Programs that are told. An empty argument vector means none.

@@ -31,6 +31,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A typing slip must not start a million threads, or hold a million records in memory at once.
 const MAX_THREADS: usize = 256;
 const MAX_BATCH: usize = 100_000;
+/// ... or fill the disk.
+const MAX_BACKUPS: usize = 1_000;
 
 /// All settings in the order in which they are shown. The free keys of `[ui.keys]` are not among them.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -65,6 +67,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "history.keep", slot: |c| Slot::Length(&mut c.history.keep, ANY) },
     Setting { key: "history.fold_after", slot: |c| Slot::Length(&mut c.history.fold_after, ANY) },
     Setting { key: "history.keep_changes", slot: |c| Slot::Count(&mut c.history.keep_changes) },
+    Setting { key: "backup.every", slot: |c| Slot::Every(&mut c.backup.every) },
+    Setting { key: "backup.keep", slot: |c| Slot::Size(&mut c.backup.keep, 1..=MAX_BACKUPS) },
     Setting { key: "hooks.notify", slot: |c| Slot::Command(&mut c.hooks.notify) },
     Setting { key: "hooks.on_change", slot: |c| Slot::Command(&mut c.hooks.on_change) },
     Setting { key: "hooks.timeout", slot: |c| Slot::Length(&mut c.hooks.timeout, SECOND) },
@@ -74,7 +78,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 ];
 
 /// The sections in the order in which they are shown.
-pub(super) const SECTIONS: [&str; 8] = ["sync", "scheduler", "watch", "guard", "retry", "history", "hooks", "ui"];
+pub(super) const SECTIONS: [&str; 9] =
+    ["sync", "scheduler", "watch", "guard", "retry", "history", "backup", "hooks", "ui"];
 
 /// Finds a setting by `section.key`.
 pub(super) fn find(key: &str) -> Option<&'static Setting> {

@@ -59,6 +59,7 @@ impl Shell {
                 return self.step(Input::Measured(measures));
             }
             Effect::Retire => self.retire(),
+            Effect::BackUp => self.back_up(),
             Effect::Tell(id) => self.tell(id),
             Effect::Snapshot(reply) => {
                 if let Some(sender) = self.snapshots.remove(&reply) {
@@ -290,6 +291,21 @@ impl Shell {
                 true
             });
             news.input(Input::Retired { is_done });
+        });
+    }
+
+    /// Makes a backup as anyone could, on a thread that the end of the engine does not wait for.
+    fn back_up(&self) {
+        let (directory, news) = (self.desk.data_directory.clone(), self.news.clone());
+        let keep = self.desk.config.backup.keep;
+        tokio::task::spawn_blocking(move || {
+            let at = clock::wall();
+            let made = super::backup::keep_one(&directory, keep, at);
+            match &made {
+                Ok(made) => tracing::info!("a backup was made: {}", made.path.display()),
+                Err(error) => tracing::error!(%error, "the backup that was due could not be made"),
+            }
+            news.input(Input::BackedUp { at: made.is_ok().then_some(at) });
         });
     }
 

@@ -1,6 +1,7 @@
 //! What `doctor` says: looks over database, coverage, watches, space and clock. Slow, as it reads every page of the index:
 //! never on the loop of an engine or a screen. Prints nothing.
 
+mod backups;
 mod coverage;
 mod journal;
 
@@ -90,6 +91,7 @@ pub fn examine(subject: &Subject<'_>, reader: Result<Option<Reader>, Refusal>) -
     let known = reader.as_ref().ok().and_then(Option::as_ref);
     if let Some(directory) = subject.data_directory {
         journal::examine(directory, known, clock::wall(), &mut checks);
+        backups::examine(directory, subject.config, clock::wall(), &mut checks);
     }
     match reader {
         Ok(Some(reader)) => {

@@ -3,6 +3,7 @@
 //! Decisions are made in `update`, which is pure; the shell carries them out. Does not know who asks: a command line, a
 //! screen, a socket.
 
+pub mod backup;
 mod carry_out;
 mod clock;
 mod commands;
@@ -23,6 +24,7 @@ pub mod protocol;
 mod recover;
 mod repo;
 mod resources;
+pub mod restore;
 pub mod selects;
 mod shell;
 mod start;

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | no index, or a damaged one, beside a journal | what is left of it to `quarantine/`, a new one, replayed |
 //! | a file that is not ours, or of a newer program | refused, every byte as it was |
+//! | a restore that was cut off | carried on; and after every one everything is looked at |
+//! | an older schema | backed up, then upgraded |
 //! | a run, or its end, only in the journal | put into the index, which has gone back in time: everything is looked at again |
 //! | a run only in the index | written into the journal |
 //! | a row that differs, or whose sum does | the journal wins, the old row goes to `run_conflicts` |
@@ -15,6 +17,8 @@ use std::path::Path;
 
 use super::ledger::{DIFFERED, Ledger, journal_failed};
 use super::start::EngineError;
+use super::{backup, restore};
+use crate::config::Config;
 use crate::domain::moment::Timestamp;
 use crate::domain::problem::Class;
 use crate::domain::report::Run;
@@ -25,7 +29,7 @@ use crate::journal::{
 };
 
 /// The three files of a database: none of them is worth anything without the others.
-const INDEX_FILES: [&str; 3] = ["index.db", "index.db-wal", "index.db-shm"];
+pub(super) const INDEX_FILES: [&str; 3] = ["index.db", "index.db-wal", "index.db-shm"];
 
 /// Both, saying the same.
 pub(super) struct Recovered {
@@ -41,17 +45,23 @@ pub(super) struct Recovered {
 /// When the index is not ours, or one of them can be neither used nor made anew.
 pub(super) fn open(
     directory: &Path,
-    batch_size: usize,
+    config: &Config,
     was_cut_off: bool,
     at: Timestamp,
 ) -> std::result::Result<Recovered, EngineError> {
+    let was_restored = restore::carry_on(directory, at)?;
     let has_journal = crate::journal::exists(directory);
     let len = |name: &str| std::fs::symlink_metadata(directory.join(name)).ok().map(|found| found.len());
     let wal_bytes = len("index.db-wal").unwrap_or(0);
+    let batch_size = config.sync.batch_size;
     let lost = if len("index.db").unwrap_or(0) == 0 && (has_journal || wal_bytes > 0) {
         "the index was missing".to_owned()
     } else {
-        match try_open(directory, batch_size, at, was_cut_off || wal_bytes > 0, None) {
+        let is_unclean = was_cut_off || was_restored || wal_bytes > 0;
+        let upgradable = backup::before_upgrade(directory, config.backup.keep, at);
+        match upgradable
+            .and_then(|()| try_open(directory, batch_size, at, Past { is_unclean, was_restored, rebuilt: None }))
+        {
             Err(error) if has_journal && is_damage(&error) => format!("the index was damaged ({error})"),
             other => return Ok(other?),
         }
@@ -64,20 +74,23 @@ pub(super) fn open(
     if let Some(reason) = &reason {
         tracing::error!(set_aside = ?place, "{reason}");
     }
-    Ok(try_open(directory, batch_size, at, false, reason)?)
+    Ok(try_open(directory, batch_size, at, Past { is_unclean: false, was_restored, rebuilt: reason })?)
+}
+
+/// What is known of both before they are opened.
+struct Past {
+    is_unclean: bool,
+    was_restored: bool,
+    /// Why a new index is filled from the journal.
+    rebuilt: Option<String>,
 }
 
 fn is_damage(error: &IndexError) -> bool {
     error.class() == Class::DatabaseCorrupt && !matches!(error, IndexError::Foreign(_) | IndexError::Newer { .. })
 }
 
-fn try_open(
-    directory: &Path,
-    batch_size: usize,
-    at: Timestamp,
-    is_unclean: bool,
-    rebuilt: Option<String>,
-) -> Result<Recovered> {
+fn try_open(directory: &Path, batch_size: usize, at: Timestamp, past: Past) -> Result<Recovered> {
+    let Past { is_unclean, was_restored, rebuilt } = past;
     let index_path = directory.join("index.db");
     let writer = Writer::open(&index_path, batch_size)?;
     let reader = Reader::open(&index_path)?.ok_or_else(|| IndexError::broken("the index file has gone"))?;
@@ -94,7 +107,7 @@ fn try_open(
         reading = read(directory, extent).map_err(journal_failed)?;
         differences = self::differences(&reader, &reading, extent)?;
     }
-    let has_gone_back = rebuilt.is_some() || differences.iter().any(Difference::is_behind);
+    let has_gone_back = was_restored || rebuilt.is_some() || differences.iter().any(Difference::is_behind);
     if has_gone_back {
         restore_repositories(&writer, &reader, &reading.book)?;
         differences = self::differences(&reader, &reading, extent)?;
@@ -104,6 +117,10 @@ fn try_open(
     if has_gone_back {
         // The next run of any kind lists everything, also when this process does not live to ask for one.
         reader.definitions()?.iter().try_for_each(|definition| writer.make_directories_due(definition.id))?;
+    }
+    if was_restored {
+        tracing::warn!("index and journal were restored from a backup; everything is compared with the trees");
+        restore::forget(directory).map_err(|error| IndexError::broken(&error.to_string()))?;
     }
     if !reading.is_whole() {
         let alive: Vec<Event> = reader.sealed_runs(None)?.into_iter().map(|(run, _)| Event::Backfill(run)).collect();

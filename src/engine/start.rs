@@ -16,6 +16,7 @@ use super::lookups::Lookups;
 use super::news::NewsSender;
 use super::protocol::{Command, Stay};
 use super::recover::{self, Recovered};
+use super::restore::RestoreError;
 use super::shell::Shell;
 use super::state::{Input, State};
 use super::teller::Teller;
@@ -51,6 +52,9 @@ pub enum EngineError {
     Index(#[from] IndexError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// One that was cut off cannot be carried on with.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     #[error("the data directory cannot be used: {0}")]
     DataDirectory(String),
     #[error("the engine's thread cannot be started: {0}")]
@@ -77,7 +81,7 @@ impl Engine {
         let mut lock = Lock::take(&options.data_directory.join("engine.lock"))?;
         let index_path = options.data_directory.join("index.db");
         let Recovered { writer, ledger, has_gone_back } =
-            recover::open(&options.data_directory, options.config.sync.batch_size, lock.was_cut_off, clock::wall())?;
+            recover::open(&options.data_directory, &options.config, lock.was_cut_off, clock::wall())?;
         lock.is_settled = true;
         let last_id = Reader::open(&index_path)?.map_or(Ok(0), |reader| reader.last_directory_id())?;
         let desk = Desk { writer, ledger, index_path, data_directory: options.data_directory, config: options.config };
@@ -91,6 +95,7 @@ impl Engine {
         let seed = clock::wall_ns().unsigned_abs();
         let mut state = State::new(config, options.stay.is_resident(), seed);
         state.has_gone_back = has_gone_back;
+        state.backups.last = super::backup::kept(&desk.data_directory).last().map(|last| last.taken_at);
         let mut shell = Shell {
             state,
             teller: Teller::new(desk.clone()),

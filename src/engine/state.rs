@@ -77,6 +77,10 @@ pub enum Input {
     Retired {
         is_done: bool,
     },
+    /// A backup has been made at that moment; `None`: it could not be.
+    BackedUp {
+        at: Option<Timestamp>,
+    },
     /// A deadline may have come.
     Tick,
     Shutdown {
@@ -123,6 +127,8 @@ pub enum Effect {
     Measure,
     /// Does a step of cleaning up the history.
     Retire,
+    /// Backs index and journal up, and lets an old backup go.
+    BackUp,
     /// Looks whether a repository's state is news for the notify hook.
     Tell(RepositoryId),
     Snapshot(ReplyId),
@@ -164,6 +170,7 @@ pub struct State {
     pub(super) retire_at: u64,
     /// Both clocks when the history was last looked at for that.
     pub(super) retired_at: Option<Now>,
+    pub(super) backups: Backups,
     pub(super) runs_started: u64,
     pub(super) runs_skipped: u64,
     seed: u64,
@@ -245,6 +252,16 @@ pub(super) struct Proof {
     pub waiting: VecDeque<(ReplyId, u64)>,
 }
 
+/// The backups that are made by themselves.
+#[derive(Debug, Default)]
+pub(super) struct Backups {
+    pub last: Option<Timestamp>,
+    /// What `due` was reckoned by.
+    pub every: Option<std::time::Duration>,
+    pub due: Option<u64>,
+    pub is_going_on: bool,
+}
+
 /// A job that runs.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
@@ -302,6 +319,7 @@ impl State {
             measured_at: 0,
             retire_at: 0,
             retired_at: None,
+            backups: Backups::default(),
             runs_started: 0,
             runs_skipped: 0,
             seed,

@@ -4,6 +4,7 @@
 //! hangs, what has changed for those who look on.
 
 mod away;
+mod backups;
 mod cancel;
 mod deadlines;
 mod hints;
@@ -43,6 +44,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
         Input::Measured(measures) => watchdog::measured(state, &measures, now, fx),
         Input::Snapshot { reply } => proof::snapshot(state, reply, now, fx),
         Input::Retired { is_done } => watchdog::retired(state, is_done, now),
+        Input::BackedUp { at } => backups::ended(state, at, now),
         Input::Tick => {}
         Input::Shutdown { reply } => {
             cancel::stop_all(state, now, fx);
@@ -55,6 +57,7 @@ pub fn update(state: &mut State, input: Input, now: Now) -> Vec<Effect> {
             timers::due(state, now, fx);
             hints::due(state, now, fx);
             watchdog::retire_due(state, now, fx);
+            backups::due(state, now, fx);
         }
         queue::start_what_fits(state, now, fx);
         hints::serve_due(state, now, fx);

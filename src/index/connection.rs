@@ -108,7 +108,7 @@ fn check_opened(connection: &Connection, path: &Path) -> Result<()> {
     Err(IndexError::Foreign(path.to_owned()))
 }
 
-fn immutable_uri(path: &Path) -> String {
+pub(super) fn immutable_uri(path: &Path) -> String {
     use std::fmt::Write as _;
     use std::os::unix::ffi::OsStrExt;
     let mut uri = String::from("file:");
@@ -121,7 +121,7 @@ fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-fn harden(connection: &Connection) -> Result<()> {
+pub(super) fn harden(connection: &Connection) -> Result<()> {
     use DbConfig as Db;
     for (config, value) in [
         (Db::SQLITE_DBCONFIG_DEFENSIVE, true),

@@ -1,4 +1,5 @@
 //! Brings an index to the schema that this program knows: one file of `assets/migrations` a step, one transaction each.
+//! Under the engine's lock, and behind a backup. A new step needs `tests/fixtures/vN.sql`, from which it is tested for ever.
 
 use std::path::Path;
 
@@ -14,10 +15,15 @@ const STEPS: &[&str] = &[
     include_str!("../../assets/migrations/0003.sql"),
 ];
 
+/// Returns the schema that this program knows.
+pub fn known() -> i32 {
+    STEPS.len() as i32
+}
+
 /// Refuses an index of a newer program.
 pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<()> {
     let found = pragma_i32(connection, "user_version")?;
-    let known = STEPS.len() as i32;
+    let known = known();
     if found > known {
         return Err(IndexError::Newer { path: path.to_owned(), found, known });
     }
@@ -26,7 +32,7 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<()> 
 
 /// Refuses an index that a reader cannot read yet: it lacks columns, and only a writer may add them.
 pub(super) fn check_reached(found: i32, path: &Path) -> Result<()> {
-    let known = STEPS.len() as i32;
+    let known = known();
     match found < known {
         true => Err(IndexError::Older { path: path.to_owned(), found, known }),
         false => Ok(()),

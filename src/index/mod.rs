@@ -5,6 +5,7 @@
 
 mod abandon;
 mod apply;
+mod backup;
 mod browse;
 mod causes;
 mod changes;
@@ -37,6 +38,7 @@ mod wal;
 mod writer;
 
 pub use apply::{Batch, DirectoryRow, FileRow, Op, RunContext};
+pub use backup::{Contents, Draft, older_schema, unpack};
 pub use browse::{Key as RowKey, Listed, Mark, Page, Seek, Sort as RowSort};
 pub use causes::{Cause, CauseKey, Members, Sort};
 pub use changes::ChangeFilter;
@@ -44,6 +46,7 @@ pub use connection::Health;
 pub use decisions::HoldResult;
 pub use files::FileQuery;
 pub use known::{KnownDirectory, KnownFile};
+pub use migrate::known as known_schema;
 pub use problems::OpenProblems;
 pub use reader::Reader;
 pub use removal::Parked;
@@ -77,6 +80,14 @@ pub enum IndexError {
     Newer { path: PathBuf, found: i32, known: i32 },
     #[error("{} was written by an older watchkeeper (schema {found}, this one reads {known}); `watchkeeper sync`, or a restart of the daemon, brings it up to date", .path.display())]
     Older { path: PathBuf, found: i32, known: i32 },
+    #[error("{} is an index of watchkeeper, but no backup: `watchkeeper backup FILE` makes one", .0.display())]
+    NoBackup(PathBuf),
+    /// Found by a look at every page.
+    #[error("the index is damaged: {0}")]
+    Damaged(String),
+    /// It is as it was.
+    #[error("the index (schema {found}) was not upgraded, as no backup of it could be made before: {reason}")]
+    NotUpgraded { found: i32, class: Class, reason: String },
     #[error("SQLite does not hold what it was set to: {0}")]
     Setting(String),
     #[error("index: {0}")]
@@ -104,16 +115,23 @@ impl IndexError {
             },
             IndexError::Open { .. } => Class::Io,
             IndexError::Foreign(_) | IndexError::NoDatabase(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
+            IndexError::Damaged(_) => Class::DatabaseCorrupt,
             // Whoever reads can do nothing; whoever writes brings it up to date.
-            IndexError::Invalid(_) | IndexError::Older { .. } => Class::Config,
+            IndexError::Invalid(_) | IndexError::Older { .. } | IndexError::NoBackup(_) => Class::Config,
             IndexError::Unstable(_) => Class::Unstable,
-            IndexError::Stopped { class, .. } => *class,
+            IndexError::Stopped { class, .. } | IndexError::NotUpgraded { class, .. } => *class,
             IndexError::Setting(_) => Class::Internal,
         }
     }
 }
 
 impl IndexError {
+    /// Tells whether the file is something else altogether.
+    pub fn is_no_database(&self) -> bool {
+        let of = |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase);
+        matches!(self, IndexError::Sqlite(error) if of(error))
+    }
+
     /// Returns the error of something that ended although it never should.
     pub fn broken(message: &str) -> IndexError {
         IndexError::Stopped { class: Class::Internal, message: message.to_owned() }

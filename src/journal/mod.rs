@@ -27,9 +27,9 @@ mod write;
 pub use book::{Book, Entry};
 pub use compare::{Difference, Row, compare};
 pub use fault::Fault;
-pub use read::{Extent, Reading, read};
+pub use read::{Extent, Reading, copy, read};
 pub use record::{Event, row_sum};
-pub use write::{Floor, Journal, Written, exists, set_aside};
+pub use write::{Floor, Journal, Written, exists, set_aside, write_copy};
 
 use std::path::{Path, PathBuf};
 

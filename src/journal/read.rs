@@ -76,6 +76,26 @@ pub(super) fn segments(directory: &Path) -> Result<Vec<u32>> {
 /// # Errors
 /// When a file cannot be read at all.
 pub fn read(directory: &Path, extent: Extent) -> Result<Reading> {
+    read_each(directory, extent, |_, _| Ok(()))
+}
+
+/// As [`read`], all of it, and hands over the number and the whole lines of each file: what it is just being written
+/// to is cut off, so that someone may write meanwhile.
+///
+/// # Errors
+/// As [`read`], and those of `take`.
+pub fn copy<E: From<JournalError>>(
+    directory: &Path,
+    take: impl FnMut(u32, &[u8]) -> std::result::Result<(), E>,
+) -> std::result::Result<Reading, E> {
+    read_each(directory, Extent::All, take)
+}
+
+fn read_each<E: From<JournalError>>(
+    directory: &Path,
+    extent: Extent,
+    mut take: impl FnMut(u32, &[u8]) -> std::result::Result<(), E>,
+) -> std::result::Result<Reading, E> {
     let numbers = segments(directory)?;
     let from = match extent {
         Extent::All => 0,
@@ -93,6 +113,8 @@ pub fn read(directory: &Path, extent: Extent) -> Result<Reading> {
         }
         let bytes = std::fs::read(&path).map_err(JournalError::at(&path))?;
         reading.read_segment(*number, &bytes, at + 1 == numbers.len());
+        let whole = reading.parts.last().map_or(0, |part| part.good_bytes as usize);
+        take(*number, &bytes[..whole])?;
     }
     if extent == Extent::All {
         reading.settle();
@@ -191,6 +213,11 @@ impl Reading {
 
     /// Tells whether everything that was read is as it was written, but for an end that was torn off.
     pub fn is_whole(&self) -> bool {
-        self.faults.iter().all(|fault| matches!(fault, Fault::Newer { .. } | Fault::Torn { .. }))
+        self.damage().is_none()
+    }
+
+    /// Returns the first thing that is not as it was written, but for an end that was torn off.
+    pub fn damage(&self) -> Option<&Fault> {
+        self.faults.iter().find(|fault| !matches!(fault, Fault::Newer { .. } | Fault::Torn { .. }))
     }
 }

@@ -52,6 +52,18 @@ pub fn exists(directory: &Path) -> bool {
     segments(directory).is_ok_and(|numbers| !numbers.is_empty())
 }
 
+/// Writes one file of a journal that was copied ([`super::copy`]) into the journal of `directory`, which has none of this
+/// number. On the disk when this returns, but for its entry.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_copy(directory: &Path, segment: u32, lines: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path_of(directory, segment))?;
+    file.write_all(lines)?;
+    file.sync_all()
+}
+
 /// Moves files into a directory of their own below `quarantine/`; those that are not there are passed over.
 ///
 /// # Errors

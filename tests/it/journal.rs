@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 /// A tree with a history of every sort: a full first run, changes, a note, a failure, a retry of nothing.
-fn with_history() -> World {
+pub fn with_history() -> World {
     let world = World::with(&["a=1", "b/c=2", "b/d=3"]);
     world.put("a=22");
     world.sync(&["--note", "by hand"]);
@@ -23,33 +23,33 @@ fn with_history() -> World {
     world
 }
 
-fn segment(world: &World, number: u32) -> PathBuf {
+pub fn segment(world: &World, number: u32) -> PathBuf {
     world.data.join(format!("journal/{number:06}.jsonl"))
 }
 
-fn history(world: &World) -> Vec<Value> {
+pub fn history(world: &World) -> Vec<Value> {
     world.json(&["history"])
 }
 
 /// The runs that stood before, in a history that may have got newer ones.
-fn older(world: &World, before: &[Value]) -> Vec<Value> {
+pub fn older(world: &World, before: &[Value]) -> Vec<Value> {
     let all = history(world);
     all[all.len() - before.len()..].to_vec()
 }
 
-fn remove_index(world: &World) {
+pub fn remove_index(world: &World) {
     for name in ["index.db", "index.db-wal", "index.db-shm"] {
         drop(fs::remove_file(world.data.join(name)));
     }
 }
 
 #[track_caller]
-fn assert_agrees(world: &World) {
+pub fn assert_agrees(world: &World) {
     let said = world.wk(&["verify-log"]);
     assert!(said.code == 0 && said.out.contains("in both with equal sums"), "{said:?}");
 }
 
-fn quarantined(world: &World) -> Vec<String> {
+pub fn quarantined(world: &World) -> Vec<String> {
     let files = walkdir::WalkDir::new(world.data.join("quarantine")).into_iter().flatten();
     let mut names: Vec<String> = files
         .filter(|entry| entry.file_type().is_file())
@@ -60,7 +60,7 @@ fn quarantined(world: &World) -> Vec<String> {
 }
 
 /// What `doctor` says of one thing.
-fn check(world: &World, name: &str) -> Option<Value> {
+pub fn check(world: &World, name: &str) -> Option<Value> {
     world.json(&["doctor"]).into_iter().find(|check| check["check"] == name)
 }
 

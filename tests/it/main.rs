@@ -6,6 +6,8 @@ mod api;
 #[cfg(test)]
 mod background;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod daemon;
@@ -45,6 +47,8 @@ mod tidy;
 mod traps;
 #[cfg(test)]
 mod unattended;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod watch;
 #[cfg(test)]

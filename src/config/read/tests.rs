@@ -53,6 +53,9 @@ max_delay = "1s"
 keep = "1y"
 fold_after = "0s"
 keep_changes = 7
+[backup]
+every = "7d"
+keep = 9
 [hooks]
 notify = ["mail", "-s", "it's \"here\"\n"]
 on_change = ['/bin/a b']

@@ -113,8 +113,9 @@ pub(super) fn examine(directory: &Path, reader: Option<&Reader>, now: Timestamp,
     let place = directory.join(QUARANTINE);
     let entries = std::fs::read_dir(&place).map_or(0, |entries| entries.flatten().count());
     if entries > 0 {
-        let message = format!("damaged files were set aside in {}", place.display());
-        let hint = "keep them until you know what damaged them; then remove them".to_owned();
+        let message =
+            format!("files that were damaged, or replaced by a restore, were set aside in {}", place.display());
+        let hint = "keep them until you know that they are not needed; then remove them".to_owned();
         checks.push(Check { hint: Some(hint), ..check("quarantine", State::Warn, message, json!(entries)) });
     }
 }

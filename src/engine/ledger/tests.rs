@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::Config;
 use crate::domain::repository::Settings;
 use crate::domain::run::Kind;
 use crate::engine::doctor::verify_log;
@@ -19,7 +20,7 @@ const RULES: Retention = Retention {
 };
 
 fn open(directory: &Path) -> (Ledger, bool) {
-    let recovered = recover::open(directory, 100, false, NOW).unwrap();
+    let recovered = recover::open(directory, &Config::default(), false, NOW).unwrap();
     (recovered.ledger, recovered.has_gone_back)
 }
 

@@ -19,6 +19,7 @@ pub fn next_deadline(state: &State, now: Now) -> Option<u64> {
     if !state.is_resident {
         return next;
     }
+    earlier(state.backups.due);
     for (id, repo) in &state.repositories {
         if repo.is_paused() {
             continue;

@@ -1,6 +1,7 @@
 //! Every decision of the engine, without a thread or a file, and with a clock that does as it is told.
 
 mod absence;
+mod backups;
 mod doings;
 mod freshness;
 mod hints;

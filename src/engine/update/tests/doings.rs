@@ -35,6 +35,11 @@ impl World {
             Effect::Forget(id) => self.unwatch(id.0),
             Effect::Probe(id) => self.come(5, Coming::Probe(id)),
             Effect::Measure => self.come(0, Coming::Measure),
+            Effect::BackUp => {
+                self.note(0, "backup".to_owned());
+                let at = (!self.is_index_away).then_some(self.now.wall);
+                self.come(20, Coming::Input(Input::BackedUp { at }));
+            }
             Effect::Retire => self.come(20, Coming::Input(Input::Retired { is_done: true })),
             Effect::Answer(_, Answer::Refused(_)) => self.note(0, "refused".to_owned()),
             Effect::Snapshot(_) => self.note(0, "snapshot".to_owned()),
