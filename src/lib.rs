@@ -78,7 +78,7 @@
 //!    Killed at any instant, the index is behind, never wrong.
 //! 5. A time stamp not older than the read that recorded it is not trusted: such a file or directory is looked at again.
 //! 6. `update`, `view`, `reconcile`, `judge` and the guard do no I/O and ask no clock.
-//! 7. A bad file is a problem in its run. Only `main` ends the process.
+//! 7. A bad file is a problem in its run. Only `main` ends the process (and `tui::hangup`, when `main` hangs in a dead terminal).
 //! 8. No queue is unbounded. What does not fit becomes "look again", never silence.
 //! 9. Watched trees are only read (`O_NOATIME` where allowed). Where the kernel has Landlock the threads of a run could not
 //!    write to them, whatever was wrong.

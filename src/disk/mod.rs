@@ -10,6 +10,7 @@ mod filter;
 mod hash;
 mod kernel;
 mod listing;
+mod mount;
 mod root;
 pub mod watch;
 
@@ -35,9 +36,10 @@ pub fn free_bytes(path: &std::path::Path) -> Result<u64, Errno> {
 }
 
 /// Returns the number of the rotating disk that a path is on; `None` for anything else, or when nobody can tell.
+///
+/// Asks the table of mounts and not the path itself: on a dead mount that would wait for ever.
 pub fn rotating_disk(path: &std::path::Path) -> Option<u64> {
-    let found = rustix::fs::stat(path).ok()?;
-    let (major, minor) = (rustix::fs::major(found.st_dev), rustix::fs::minor(found.st_dev));
+    let (major, minor) = mount::device_of(&std::fs::read("/proc/self/mountinfo").ok()?, path)?;
     let device = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
     // A partition's queue is that of the disk above it.
     let disk = [Some(device.as_path()), device.parent()].into_iter().flatten().find(|at| at.join("queue").is_dir())?;

@@ -36,7 +36,11 @@ impl Lock {
     /// # Errors
     /// When another process holds it, with its pid and since when; or when the file cannot be used.
     pub fn take(path: &Path) -> Result<Lock, LockError> {
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // A link that somebody has put there must not have its target emptied.
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let mut file = options.open(path)?;
         match lock_exclusively(&file) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {

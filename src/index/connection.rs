@@ -39,6 +39,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(path, flags)?;
     harden(&connection)?;
     check_opened(&connection, path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     if pragma_i32(&connection, "application_id")? == 0 {
         // Before WAL, so that this mark is in the main file from the first moment: it is what a later start checks.
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -129,6 +130,8 @@ pub(super) fn harden(connection: &Connection) -> Result<()> {
         (Db::SQLITE_DBCONFIG_DQS_DDL, false),
         (Db::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (Db::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        // Until it is known that it is ours: closing it would move a WAL into a file that is to stay as it is.
+        (Db::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
         (Db::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
         (Db::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
     ] {

@@ -30,7 +30,12 @@ impl Reserve {
         }
         let is_whole = || self.path.symlink_metadata().is_ok_and(|found| found.len() == BYTES as u64);
         let write = || -> std::io::Result<()> {
-            let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&self.path)?;
+            // Made anew: what somebody has put under this name, a link above all, is not written to.
+            match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = File::options().create_new(true).write(true).mode(0o600).open(&self.path)?;
             // Written and not only set to this length: a hole takes no space.
             file.write_all(&vec![0x77; BYTES])?;
             file.sync_all()

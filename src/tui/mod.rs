@@ -32,6 +32,7 @@ mod fixture;
 mod footer;
 mod form;
 mod front;
+mod hangup;
 mod input;
 mod keymap;
 mod layout;

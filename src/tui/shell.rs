@@ -26,7 +26,7 @@ use super::terminal::TermGuard;
 use super::theme::Theme;
 use super::update::{read_all, update};
 use super::view::view;
-use super::{Exit, Options, TuiError, away};
+use super::{Exit, Options, TuiError, away, hangup};
 use crate::domain::moment::Timestamp;
 use crate::engine::Handle;
 use crate::engine::protocol::{Answer, Command, Event, Refusal};
@@ -95,6 +95,7 @@ impl Shell {
     fn start(options: Options, handle: Handle) -> Result<Shell, TuiError> {
         let (sender, news) = mpsc::channel(WAITING);
         let signals = Signals::listen().map_err(TuiError::Start)?;
+        hangup::watch().map_err(TuiError::Start)?;
         let path = remember::path(&options.index_path);
         let reading = Reading::start(options.index_path, sender.clone()).map_err(TuiError::Start)?;
         let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;

@@ -126,6 +126,19 @@ fn a_line_that_is_lost_in_a_first_sync_loses_nothing_and_the_next_one_is_inside_
 }
 
 #[test]
+fn a_screen_whose_terminal_goes_without_a_signal_ends_all_the_same() {
+    let world = World::with(&["a"]);
+    // The kernel tells the shell alone, and that does not listen.
+    let mut shell = CommandBuilder::new("sh");
+    shell.args(["-c", "trap '' HUP; \"$0\" --data-dir \"$1\"; exit 0", BINARY]);
+    shell.arg(&world.data);
+    let mut screen = Screen::spawn(&world, shell, &[]);
+    screen.wait_for("in sync");
+    screen.hang_up();
+    wait("end of the engine", || !world.data.join("engine.sock").exists());
+}
+
+#[test]
 fn runs_that_are_left_to_themselves_end_well_and_so_does_their_engine() {
     let world = World::empty();
     fs::File::create(world.path("large")).unwrap().set_len(3 << 30).unwrap();

@@ -81,6 +81,7 @@ const BORDERS: &[Border] = &[
             "src/index/writer.rs",
             "src/index/writer/",
             "src/tui/reading.rs",
+            "src/tui/hangup.rs",
             "src/disk/watch",
             "src/api/server.rs",
             "src/api/client.rs",

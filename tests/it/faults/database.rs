@@ -82,11 +82,10 @@ fn a_newer_database_is_refused_and_not_a_byte_of_it_or_its_wal_changes() {
     drop(Foreign::that_did(&world, "PRAGMA wal_autocheckpoint=0; PRAGMA user_version=99; CREATE TABLE newer(x)"));
     let wal = fs::read(world.data.join("index.db-wal")).unwrap();
     assert!(!wal.is_empty());
-    let reads: [&[&str]; 3] = [&["status"], &["files", "tree"], &["history"]];
     let all: [&[&str]; 5] = [&["sync"], &["daemon"], &["status"], &["files", "tree"], &["history"]];
-    for commands in [&reads[..], &all] {
+    for _ in 0..2 {
         let before = sums(&world);
-        for command in commands {
+        for command in all {
             let said = world.exits(1, command);
             assert!(said.err.contains("newer watchkeeper") || said.out.contains("newer watchkeeper"), "{said:?}");
             assert_no_panic(&said);
