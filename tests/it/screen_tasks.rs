@@ -102,7 +102,7 @@ fn a_file_counts_as_done_when_it_was_read() {
     let world = World::empty();
     for name in ["one", "two", "three"] {
         // Holes take no room on the disk, but their time to be read.
-        std::fs::File::create(world.path(name)).unwrap().set_len(8 << 30).unwrap();
+        std::fs::File::create(world.path(name)).unwrap().set_len(80 << 30).unwrap();
     }
     let mut screen = Screen::open(&world, &[world.tree.to_str().unwrap()], &[]);
     screen.wait_for("syncing");
