@@ -36,7 +36,17 @@ impl Handle {
     pub async fn snapshot(&self) -> Option<Snapshot> {
         let (sender, answer) = oneshot::channel();
         self.calls.send(Call::Snapshot(sender)).await.ok()?;
-        answer.await.ok()
+        self.hear(answer).await
+    }
+
+    /// Waits for an answer, or the engine's end: a call that is sent while its channel is dropped may lie in it, unheard
+    /// and unrefused, as long as there is a handle.
+    async fn hear<T>(&self, mut answer: oneshot::Receiver<T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            heard = &mut answer => heard.ok(),
+            () = self.calls.closed() => answer.try_recv().ok(),
+        }
     }
 
     /// Sends a command and waits for its answer.
@@ -45,16 +55,15 @@ impl Handle {
         if self.calls.send(Call::Command(command, sender)).await.is_err() {
             return Answer::Refused(ended());
         }
-        answer.await.unwrap_or_else(|_| Answer::Refused(ended()))
+        self.hear(answer).await.unwrap_or_else(|| Answer::Refused(ended()))
     }
 
     /// As [`Handle::send`], from a thread that may block.
     pub fn send_blocking(&self, command: Command) -> Answer {
-        let (sender, answer) = oneshot::channel();
-        if self.calls.blocking_send(Call::Command(command, sender)).is_err() {
-            return Answer::Refused(ended());
+        match tokio::runtime::Builder::new_current_thread().build() {
+            Ok(runtime) => runtime.block_on(self.send(command)),
+            Err(error) => Answer::Refused(Refusal::new("failed", error.to_string())),
         }
-        answer.blocking_recv().unwrap_or_else(|_| Answer::Refused(ended()))
     }
 
     /// Waits until the engine has ended, in order or by a panic.
@@ -87,7 +96,7 @@ impl Subscription {
                 if self.handle.calls.send(Call::Snapshot(sender)).await.is_err() {
                     return Event::Ended;
                 }
-                let answer = answer.await;
+                let answer = self.handle.hear(answer).await;
                 // Not before: who stops waiting for it here gets it the next time.
                 self.needs_snapshot = false;
                 return answer.map_or(Event::Ended, Event::Snapshot);
@@ -136,5 +145,21 @@ impl FakeEngine {
                 Call::Snapshot(reply) => drop(reply.send(snapshot.clone())),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_an_engine_that_ends_without_a_word_is_not_left_waiting() {
+        let (calls, receiver) = mpsc::channel(1);
+        let handle = Handle::over(calls, broadcast::channel(1).0);
+        // As a call that is sent while the channel is dropped: nobody hears it, and nobody refuses it.
+        let (_kept, answer) = oneshot::channel::<Answer>();
+        drop(receiver);
+        assert_eq!(handle.hear(answer).await, None);
+        assert_eq!(handle.send(Command::Shutdown).await, Answer::Refused(ended()));
     }
 }
