@@ -156,7 +156,7 @@ fn a_daemon_on_a_full_disk_tells_of_it_and_writes_the_end_of_its_run_when_there_
     }
     fs::create_dir(&world.data).unwrap();
     let script = "
-        mount -t tmpfs -o size=1600k none $DATA
+        mount -t tmpfs -o size=1200k none $DATA
         $WK --data-dir $DATA repo add $TREE --no-sync --quiet
         $WK --data-dir $DATA daemon 2> log & daemon=$!
         until $WK --data-dir $DATA history --json 2> /dev/null | grep -q device_full || grep -q 'tried again' log; do :; done
