@@ -105,6 +105,13 @@ impl fmt::Display for RelPath {
     }
 }
 
+/// Returns the directories above a stored path, the root `""` first.
+pub fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let root = (!path.is_empty()).then_some(&path[..0]);
+    let others = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
+    root.into_iter().chain(others)
+}
+
 /// Returns `directory/name`, or `name` alone below the root.
 pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() {

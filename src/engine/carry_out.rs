@@ -190,7 +190,7 @@ impl Shell {
         let Some(job) = self.jobs.get(run_id) else { return };
         let (ledger, news, number) = (self.desk.ledger.clone(), self.news.clone(), job.number);
         let run_id = run_id.to_owned();
-        let context = RunContext { repository: job.spec.repository.id, number, lane: number, stores_changes: false };
+        let context = RunContext::of(job.spec.repository.id, number);
         let close = CloseRun {
             outcome: if why == Why::Stalled { Outcome::Failed } else { Outcome::Cancelled },
             ended_ms: clock::wall().0,

@@ -146,8 +146,7 @@ fn write_down(desk: &Desk, run: Option<&Run>, hook: &'static str, end: Option<Ho
     let Some(run) = run else { return };
     let output = end.output.trim_end();
     let blank = if output.is_empty() { "" } else { "\n" };
-    let context =
-        RunContext { repository: run.repository_id, number: run.number, lane: run.number, stores_changes: false };
+    let context = RunContext::of(run.repository_id, run.number);
     if let Err(error) = desk.writer.log(&context, clock::wall().0, format!("{hook}: {}{blank}{output}", end.outcome)) {
         tracing::warn!(%error, "what a hook said could not be written down");
     }

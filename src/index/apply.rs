@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
 use super::changes::insert_change;
+use super::queue::Line;
 use super::{Result, known, problems, relocate, settle};
 use crate::domain::change::Change;
 use crate::domain::guard::Reason;
@@ -23,6 +24,19 @@ pub struct RunContext {
     pub lane: i64,
     /// Until a full run has reached its last directory, changes are counted and not stored one by one.
     pub stores_changes: bool,
+    /// Hints are served with it: what it sends overtakes what other runs have sent.
+    pub is_urgent: bool,
+}
+
+impl RunContext {
+    /// Returns the context of a run that is known by its number alone.
+    pub fn of(repository: RepositoryId, number: i64) -> RunContext {
+        RunContext { repository, number, lane: number, stores_changes: false, is_urgent: false }
+    }
+
+    pub(super) fn line(&self) -> Line {
+        if self.is_urgent { Line::Urgent } else { Line::Ordinary }
+    }
 }
 
 /// What a worker found since it last sent something.

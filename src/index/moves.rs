@@ -243,7 +243,7 @@ mod tests {
              INSERT INTO temp.moves VALUES (1, x'62', 1, x'63'), (1, x'61', 1, x'62');",
         )
         .unwrap();
-        let run = RunContext { repository: RepositoryId(1), number: 7, lane: 7, stores_changes: false };
+        let run = RunContext::of(RepositoryId(1), 7);
         for name in [b"a", b"b", b"c"] {
             let record = blank();
             let row =

@@ -90,7 +90,7 @@ mod tests {
         for (id, path) in [(1, "a"), (2, "a/x"), (3, "b/x"), (4, "c")] {
             db.execute(sql, params![id, path]).unwrap();
         }
-        let run = Arc::new(RunContext { repository: RepositoryId(1), number: 7, lane: 7, stores_changes: false });
+        let run = Arc::new(RunContext::of(RepositoryId(1), 7));
         let moved = |new_path: &[u8]| {
             let op = Op::MoveDirectory { id: 1, parent_id: 0, old_path: b"a".to_vec(), new_path: new_path.to_vec() };
             apply(&db, &Batch { run: Arc::clone(&run), at_ms: 0, ops: vec![op], tally: Tally::default() })

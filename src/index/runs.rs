@@ -241,7 +241,9 @@ fn begin(db: &Connection, new: &NewRun, record: &mut impl Record) -> Result<RunC
     let seen: i64 = db.query_row(sql, [new.repository.0], |row| row.get(0))?;
     let sql = "INSERT INTO run_log (run, at_ms, message) VALUES (?1, ?2, ?3)";
     db.execute(sql, params![number, new.started_ms, new.first_line])?;
-    Ok(RunContext { repository: new.repository, number, lane: number, stores_changes: seen > 0 || new.is_plan })
+    let stores_changes = seen > 0 || new.is_plan;
+    let is_urgent = new.kind == Kind::Realtime;
+    Ok(RunContext { stores_changes, is_urgent, ..RunContext::of(new.repository, number) })
 }
 
 fn finish(db: &Connection, context: &RunContext, close: &CloseRun) -> Result<Run> {

@@ -96,7 +96,7 @@ mod tests {
         let sql = "INSERT INTO directories (id, repository_id, parent_id, path, generation, scanned_ms)
                    VALUES (1, 1, 0, x'61', 7, 0)";
         db.execute(sql, []).unwrap();
-        let run = RunContext { repository: RepositoryId(1), number: 7, lane: 7, stores_changes: true };
+        let run = RunContext { stores_changes: true, ..RunContext::of(RepositoryId(1), 7) };
         let mut twins = Twins::default();
         let directory = DirectoryRow { id: 2, path: b"a".to_vec(), ..DirectoryRow::default() };
         let met = Op::Directory(Box::new(directory));

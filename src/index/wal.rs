@@ -5,13 +5,14 @@
 //! limit stays for a writer that never rests.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use crossbeam_channel::RecvTimeoutError;
 use rusqlite::Connection;
 
 use super::Result;
 use super::connection::BUSY_TIMEOUT;
+use super::queue::{Message, Receiving};
 
 /// A writer that had nothing to do for so long is between two events.
 const BREATH: Duration = Duration::from_millis(20);
@@ -37,30 +38,43 @@ impl Wal {
     }
 
     /// Waits for the next message, and uses the time. `None`: there will be none.
-    pub fn wait<T>(&self, connection: &Connection, messages: &Receiver<T>) -> Option<T> {
-        for (length, worth) in [(BREATH, WORTH_A_BREATH), (REST, 1)] {
+    pub fn wait(&self, connection: &Connection, queue: &mut Receiving) -> Option<Message> {
+        for (length, worth, how) in [(BREATH, WORTH_A_BREATH, How::Copy), (REST, 1, How::CutOff)] {
             if self.bytes() == 0 || !connection.is_autocommit() {
                 break;
             }
-            match messages.recv_timeout(length) {
+            match queue.next(length) {
                 Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) if self.bytes() < worth => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = move_in(connection) {
+                    if let Err(error) = move_in(connection, how) {
                         tracing::warn!(%error, "the WAL could not be moved into the index");
                     }
                 }
             }
         }
-        messages.recv().ok()
+        queue.next(Duration::MAX).ok()
     }
 }
 
-/// Moves the WAL into the main file and cuts it off, as far as no reader stands in the way: that one is not waited for.
-pub(super) fn move_in(connection: &Connection) -> Result<()> {
+/// What becomes of the WAL when it is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// It stays as long as it is, and is written anew from its start. Who opens the index meanwhile waits for nothing.
+    Copy,
+    /// It is empty afterwards; who opens the index at that moment waits, for 30 ms on a slow disk.
+    CutOff,
+}
+
+/// Moves the WAL into the main file, as far as no reader stands in the way: that one is not waited for.
+pub(super) fn move_in(connection: &Connection, how: How) -> Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
-    let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let sql = match how {
+        How::Copy => "PRAGMA wal_checkpoint(PASSIVE)",
+        How::CutOff => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
+    let moved = connection.query_row(sql, [], |_| Ok(()));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(moved?)
 }
@@ -68,8 +82,8 @@ pub(super) fn move_in(connection: &Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::connection;
+    use super::super::queue::{Line, queue};
     use super::*;
-    use std::sync::mpsc::sync_channel;
 
     #[test]
     fn a_writer_that_rests_empties_the_wal_and_one_that_is_asked_does_not() {
@@ -79,9 +93,10 @@ mod tests {
         let wal = Wal::of(&path);
         connection.execute("INSERT INTO settings (key, value) VALUES ('a', 'b')", []).unwrap();
         assert!(wal.bytes() > 0);
-        let (sender, messages) = sync_channel(1);
-        sender.send(1).unwrap();
-        assert_eq!(wal.wait(&connection, &messages), Some(1));
+        let (sending, mut receiving) = queue();
+        let word = || Message::Call(Box::new(|_| ()));
+        sending.send(Line::Ordinary, word()).unwrap();
+        assert!(wal.wait(&connection, &mut receiving).is_some());
         assert!(wal.bytes() > 0, "it was not waited for");
         let waiting = std::thread::spawn({
             let path = path.clone();
@@ -90,12 +105,12 @@ mod tests {
                 while wal.bytes() > 0 {
                     std::thread::yield_now();
                 }
-                sender.send(2).unwrap();
+                sending.send(Line::Ordinary, word()).unwrap();
             }
         });
-        assert_eq!(wal.wait(&connection, &messages), Some(2), "the other side sends when it is empty");
+        assert!(wal.wait(&connection, &mut receiving).is_some(), "the other side sends when it is empty");
         waiting.join().unwrap();
-        assert_eq!(wal.wait(&connection, &messages), None);
+        assert!(wal.wait(&connection, &mut receiving).is_none());
     }
 
     #[test]
@@ -106,10 +121,10 @@ mod tests {
         let reader = connection::open_reader(&path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM settings").unwrap();
         connection.execute("INSERT INTO settings (key, value) VALUES ('a', 'b')", []).unwrap();
-        move_in(&connection).unwrap();
+        move_in(&connection, How::CutOff).unwrap();
         assert!(Wal::of(&path).bytes() > 0);
         reader.execute_batch("COMMIT").unwrap();
-        move_in(&connection).unwrap();
+        move_in(&connection, How::CutOff).unwrap();
         assert_eq!(Wal::of(&path).bytes(), 0);
     }
 }

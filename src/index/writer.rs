@@ -1,18 +1,21 @@
-//! The one door for writing: a thread that holds the read-write connection and takes batches from a bounded channel.
+//! The one door for writing: a thread that holds the read-write connection and takes batches from a bounded queue.
 //!
 //! Batches are gathered into transactions of a set number of rows or one second. Everything else is a call that runs
-//! between transactions, after all batches that were sent before it: so a caller sees its own writes committed.
+//! between transactions, after all batches that were sent before it: so a caller sees its own writes committed. What is
+//! urgent overtakes what is not ([`super::queue`]): who sends it makes sure that it does not depend on that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_channel::RecvTimeoutError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::apply::{Batch, RunContext, apply};
+use super::queue::{Call, Line, Message, Progress, Receiving, Sending, queue};
 use super::reserve::Reserve;
 use super::retention::Stage;
 use super::twins::Twins;
@@ -20,23 +23,13 @@ use super::wal::{self, Wal};
 use super::{IndexError, Result, connection, settle};
 use crate::domain::problem::Class;
 
-/// Batches that may wait: enough to keep the writer busy, few enough that memory stays small and that hints, which wait
-/// behind them twice beside a first run, are not late (with eight it was 30 ms for half of them).
-const WAITING_BATCHES: usize = 3;
 /// How long written rows may stay uncommitted.
 const LONGEST_TRANSACTION: Duration = Duration::from_secs(1);
-
-type Call = Box<dyn FnOnce(&mut Db) + Send>;
-
-enum Message {
-    Batch(Batch),
-    Call(Call),
-}
 
 /// Sends work to the writer thread. Cheap to clone; the thread ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    sender: SyncSender<Message>,
+    queue: Sending,
     failed: Failed,
     _thread: Arc<Joiner>,
 }
@@ -89,14 +82,14 @@ impl Writer {
         let mut db = Db { connection, planning: false, retention: Stage::default(), reserve, twins: Twins::default() };
         settle::prepare(&mut db.connection)?;
         let wal = Wal::of(path);
-        let (sender, receiver) = sync_channel(WAITING_BATCHES);
+        let (queue, mut receiving) = queue();
         let failed = Failed::default();
         let failed_there = Arc::clone(&failed);
         let thread = std::thread::Builder::new()
             .name("index-writer".to_owned())
-            .spawn(move || serve(&mut db, &wal, &receiver, batch_size, &failed_there))
+            .spawn(move || serve(&mut db, &wal, &mut receiving, batch_size, &failed_there))
             .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
-        Ok(Writer { sender, failed, _thread: Arc::new(Joiner(Mutex::new(Some(thread)))) })
+        Ok(Writer { queue, failed, _thread: Arc::new(Joiner(Mutex::new(Some(thread)))) })
     }
 
     /// Hands over a batch; waits while too many are waiting.
@@ -105,7 +98,7 @@ impl Writer {
     /// When an earlier batch of this run could not be written: the run cannot go on.
     pub fn send(&self, batch: Batch) -> Result<()> {
         self.check(&batch.run)?;
-        self.sender.send(Message::Batch(batch)).map_err(|_| stopped())
+        self.queue.send(batch.run.line(), Message::Batch(batch)).map_err(|_| stopped())
     }
 
     /// Runs `work` on the writer thread when everything that was sent before is committed, and returns its answer.
@@ -113,12 +106,20 @@ impl Writer {
     /// # Errors
     /// Those of `work`.
     pub fn call<T: Send + 'static>(&self, work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static) -> Result<T> {
+        self.call_in(Line::Ordinary, work)
+    }
+
+    fn call_in<T: Send + 'static>(
+        &self,
+        line: Line,
+        work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (answer, wait) = sync_channel(1);
         let call: Call = Box::new(move |db| {
             // The caller waits for it; if it is gone (its thread was given up), nobody misses the answer.
             let _unheard = answer.send(work(db));
         });
-        self.sender.send(Message::Call(call)).map_err(|_| stopped())?;
+        self.queue.send(line, Message::Call(call)).map_err(|_| stopped())?;
         wait.recv().map_err(|_| stopped())?
     }
 
@@ -132,9 +133,22 @@ impl Writer {
         work: impl FnOnce(&mut Db, &RunContext) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let context = run.clone();
-        let answer = self.call(move |db| work(db, &context))?;
+        let answer = self.call_in(run.line(), move |db| work(db, &context))?;
         self.check(run)?;
         Ok(answer)
+    }
+
+    /// Tells how far this has come with the batches that are not urgent.
+    pub fn progress(&self) -> Progress {
+        self.queue.progress()
+    }
+
+    /// Waits until every batch that is not urgent and was sent before is committed.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub fn catch_up(&self) -> Result<()> {
+        self.call(|_| Ok(()))
     }
 
     /// Moves the WAL into the main file and cuts it off, as far as no reader stands in the way.
@@ -142,7 +156,7 @@ impl Writer {
     /// # Errors
     /// Those of SQLite.
     pub fn checkpoint(&self) -> Result<()> {
-        self.call(|db| wal::move_in(&db.connection))
+        self.call(|db| wal::move_in(&db.connection, wal::How::CutOff))
     }
 
     /// Forgets that a run has failed, so that its end can be written.
@@ -188,30 +202,28 @@ fn stopped() -> IndexError {
     IndexError::Stopped { class: Class::Internal, message: "its thread has ended".to_owned() }
 }
 
-fn serve(db: &mut Db, wal: &Wal, receiver: &Receiver<Message>, batch_size: usize, failed: &Failed) {
-    let mut next = receiver.recv().ok();
+fn serve(db: &mut Db, wal: &Wal, queue: &mut Receiving, batch_size: usize, failed: &Failed) {
+    let mut next = wal.wait(&db.connection, queue);
     while let Some(message) = next.take() {
         let followed_by = match message {
             Message::Call(call) => {
                 call(db);
                 None
             }
-            Message::Batch(batch) => gather(db, batch, receiver, batch_size, failed),
+            Message::Batch(batch) => {
+                let followed_by = gather(db, batch, queue, batch_size, failed);
+                queue.is_written();
+                followed_by
+            }
         };
-        next = followed_by.or_else(|| wal.wait(&db.connection, receiver));
+        next = followed_by.or_else(|| wal.wait(&db.connection, queue));
     }
 }
 
 /// Writes `first` and what follows it in one transaction, until it is full, a second old, or a call is waiting; returns
 /// that call. If it cannot be written, every run in it has failed, and no later row of theirs may stand without it. A
 /// batch that is wrong in itself is taken back alone.
-fn gather(
-    db: &mut Db,
-    first: Batch,
-    receiver: &Receiver<Message>,
-    batch_size: usize,
-    failed: &Failed,
-) -> Option<Message> {
+fn gather(db: &mut Db, first: Batch, queue: &mut Receiving, batch_size: usize, failed: &Failed) -> Option<Message> {
     let mut followed_by = None;
     let mut runs = BTreeSet::new();
     let fail = |lane: Lane, error: &IndexError| {
@@ -242,7 +254,7 @@ fn gather(
             if is_full || rows >= batch_size {
                 break;
             }
-            match receiver.recv_timeout(LONGEST_TRANSACTION) {
+            match queue.next(LONGEST_TRANSACTION) {
                 Ok(Message::Batch(batch)) => next = Some(batch),
                 Ok(call) => followed_by = Some(call),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::content::Reading;
+use super::reading::Reading;
 use super::worker::Worker;
 use crate::disk::Directory;
 use crate::domain::path::join;

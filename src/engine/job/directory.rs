@@ -72,9 +72,12 @@ impl Worker {
     pub(super) fn look_at(&mut self, mut target: Target) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         if shared.is_beside() {
-            if !shared.company.enter_for_hint(&target.path) {
+            let Some(written) = shared.company.enter_for_hint(&target.path) else {
                 shared.defer_directory(&target.path);
                 return Ok(());
+            };
+            if shared.wait_until_written(written)? {
+                target.known = self.index.known_directory(shared.run.repository, &target.path)?;
             }
         } else {
             if shared.company.is_hinted_now(&target.path) {

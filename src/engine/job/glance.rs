@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::content::Reading;
 use super::directory::{FILES_PER_PART, Target, ToRead};
 use super::opened::Opened;
+use super::reading::Reading;
 use super::stack::Work;
 use super::worker::Worker;
 use crate::disk::{self, Directory, EntryKind, Look};

@@ -18,6 +18,7 @@ mod opened;
 mod outcome;
 mod pace;
 mod prepare;
+mod reading;
 mod serve;
 mod settle;
 mod shared;

@@ -128,7 +128,7 @@ pub(super) struct Server<'a> {
     pub run: RunContext,
     pub open: &'a OpenRun,
     pub company: Arc<Company>,
-    /// How many differences a realtime run has found so far.
+    /// How many differences had been found when the last batch had been served.
     findings: AtomicI64,
 }
 
@@ -200,7 +200,7 @@ impl<'a> Server<'a> {
             true => -1 - LANES.fetch_add(1, Relaxed) as i64,
             false => self.run.number,
         };
-        let run = RunContext { lane, ..self.run.clone() };
+        let run = RunContext { lane, is_urgent: true, ..self.run.clone() };
         if !is_beside {
             // The batch before is written: the rows say where everything stands, and it may have moved again.
             self.company.forget_moved();
@@ -220,15 +220,11 @@ impl<'a> Server<'a> {
         // Whatever becomes of the batch: who waits for its directories must not wait for ever.
         let _given_back = GivenBack(&self.company);
         let mut again = Hints::default();
-        let enter = |(directory, _): &(Vec<u8>, Look)| self.company.enter_for_hint(directory);
-        let (places, taken) = batch.places.iter().cloned().partition(enter);
-        let mine = HintBatch { places, ..batch.clone() };
-        let soon = HintBatch { places: taken, ..HintBatch::default() }.into_hints();
-        let before = match is_beside {
-            // What the run has sent of these directories is committed when this returns.
-            true => self.context.writer.findings(&shared.run)?,
-            false => self.findings.load(Relaxed),
-        };
+        let (mine, soon) = self.enter(batch, &shared)?;
+        if mine.places.is_empty() && mine.polls.is_empty() && !soon.is_empty() {
+            let postponed = self.company.postponed();
+            return Ok(Ok((Served { soon, postponed, ..Served::default() }, Settled::default())));
+        }
         let reader = self.company.reader(&self.context.index_path)?;
         let targets = hinted_targets(&shared, &reader, &mine)?;
         let (known, unknown): (Vec<_>, Vec<_>) =
@@ -252,15 +248,34 @@ impl<'a> Server<'a> {
         if let Some(hinted) = &shared.hinted {
             again.merge(hinted.take_deferred());
         }
-        let after = self.context.writer.findings(&shared.run)?;
-        self.findings.store(after, Relaxed);
+        // Beside a run that may have found something too, nobody is made to wait for the count.
+        let after = if is_beside { -1 } else { self.context.writer.findings(&shared.run)? };
+        let before = self.findings.swap(after, Relaxed);
         let postponed = self.company.postponed();
         let withheld = std::mem::take(&mut settled.withheld);
-        Ok(Ok((Served { again, soon, withheld, has_changed: after != before, postponed }, settled)))
+        Ok(Ok((Served { again, soon, withheld, has_changed: is_beside || after != before, postponed }, settled)))
     }
 }
 
 impl Server<'_> {
+    /// Takes the places of a batch that no worker of the run beside has in its hands, and returns them and the others.
+    fn enter(&self, batch: &HintBatch, shared: &Shared) -> Result<(HintBatch, Hints)> {
+        let mut written = 0;
+        let mut enter = |(directory, _): &(Vec<u8>, Look)| {
+            let entered = self.company.enter_for_hint(directory);
+            written = written.max(entered.unwrap_or_default());
+            entered.is_some()
+        };
+        let (mut places, mut taken): (Vec<_>, Vec<_>) = batch.places.iter().cloned().partition(&mut enter);
+        if places.is_empty() && !taken.is_empty() && batch.polls.is_empty() {
+            self.company.wait_for_run();
+            (places, taken) = taken.into_iter().partition(&mut enter);
+        }
+        shared.wait_until_written(written)?;
+        let soon = HintBatch { places: taken, ..HintBatch::default() }.into_hints();
+        Ok((HintBatch { places, ..batch.clone() }, soon))
+    }
+
     /// Looks at the other names of changed files that have several.
     fn look_at_other_names(&self, shared: &Arc<Shared>, reader: &Reader, again: &mut Hints) -> Result<()> {
         let inodes = shared.linked.take_changed();
@@ -271,8 +286,11 @@ impl Server<'_> {
         let places = reader.places_of_inodes(self.run.repository, &inodes)?;
         for (directory, name) in places.into_iter().filter(|place| !shared.linked.is_missing(place)) {
             match self.company.enter_for_hint(&directory) {
-                true => hints.name(&directory, &name, true),
-                false => again.name(&directory, &name, true),
+                Some(written) => {
+                    shared.wait_until_written(written)?;
+                    hints.name(&directory, &name, true);
+                }
+                None => again.name(&directory, &name, true),
             }
         }
         if let Some(why) = hints.why_everything() {

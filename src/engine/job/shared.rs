@@ -282,6 +282,19 @@ impl Shared {
         moved.iter().any(|directory| directory.from.covers(&target.path) || directory.to.covers(&target.path))
     }
 
+    /// Waits until so many batches of the run beside stand in the index; returns whether they did not yet.
+    ///
+    /// # Errors
+    /// When the writer has failed.
+    pub fn wait_until_written(&self, batches: u64) -> Result<bool, IndexError> {
+        let writer = &self.context.writer;
+        let is_early = writer.progress().written < batches;
+        if is_early {
+            writer.catch_up()?;
+        }
+        Ok(is_early)
+    }
+
     pub fn is_verify(&self) -> bool {
         self.spec.kind == Kind::Verify
     }

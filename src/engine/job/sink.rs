@@ -14,19 +14,31 @@ use crate::index::{Batch, Op, Result};
 /// one transaction.
 const ROWS_PER_BATCH: usize = 256;
 
+/// Reading a file of this size takes longer than a hint should wait for what the worker has gathered.
+const LONG_FROM_BYTES: i64 = 8 << 20;
+
 /// One worker's findings.
 #[derive(Debug)]
 pub(super) struct Sink {
     shared: Arc<Shared>,
     ops: Vec<Op>,
+    /// How many of these were there when the present piece of work began.
+    ops_before: usize,
     /// Directories whose last row waits here.
     done: Vec<Vec<u8>>,
+    /// How often hints had waited for such when the last went out.
+    heard: u64,
     pub tally: Tally,
 }
 
 impl Sink {
     pub fn new(shared: Arc<Shared>) -> Sink {
-        Sink { shared, ops: Vec::new(), done: Vec::new(), tally: Tally::default() }
+        Sink { shared, ops: Vec::new(), ops_before: 0, done: Vec::new(), heard: 0, tally: Tally::default() }
+    }
+
+    /// Begins a piece of work.
+    pub fn begin(&mut self) {
+        self.ops_before = self.ops.len();
     }
 
     pub fn push(&mut self, op: Op) {
@@ -50,14 +62,32 @@ impl Sink {
         if !company.is_shared() || self.shared.is_beside() {
             return Ok(());
         }
-        if self.ops.is_empty() {
-            company.leave(path);
+        // Nothing of it waits here: a full run that finds little would else have the whole tree in its hands.
+        if self.ops.len() == self.ops_before {
+            company.leave(path, self.shared.context.writer.progress());
+        } else {
+            self.done.push(path.to_vec());
+        }
+        self.flush_if_wanted()
+    }
+
+    /// Sends what has gathered before a file of this size is read, if that takes long or a hint waits for it.
+    ///
+    /// # Errors
+    /// When the writer has failed.
+    pub fn make_way(&mut self, size_bytes: i64) -> Result<()> {
+        if size_bytes > LONG_FROM_BYTES { self.flush() } else { self.flush_if_wanted() }
+    }
+
+    /// Sends what has gathered when a hint waits for it, and not for a batch to fill; batches of one directory each would
+    /// cost a first index a fifth of its time.
+    fn flush_if_wanted(&mut self) -> Result<()> {
+        let wanted = self.shared.company.wanted();
+        if wanted == self.heard {
             return Ok(());
         }
-        self.done.push(path.to_vec());
-        // A hint for it must not wait for a batch to fill; but batches of one directory each would cost a first index a
-        // fifth of its time.
-        if company.take_wanted() { self.flush() } else { Ok(()) }
+        self.heard = wanted;
+        self.flush()
     }
 
     pub fn len(&self) -> usize {
@@ -108,9 +138,14 @@ impl Sink {
             ops: std::mem::take(&mut self.ops),
             tally: std::mem::take(&mut self.tally),
         };
-        self.shared.context.writer.send(batch)?;
-        for path in self.done.drain(..) {
-            self.shared.company.leave(&path);
+        let writer = &self.shared.context.writer;
+        writer.send(batch)?;
+        self.ops_before = 0;
+        if !self.done.is_empty() {
+            let progress = writer.progress();
+            for path in self.done.drain(..) {
+                self.shared.company.leave(&path, progress);
+            }
         }
         Ok(())
     }

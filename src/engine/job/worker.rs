@@ -90,6 +90,7 @@ fn work_all(shared: &Arc<Shared>) -> Result<()> {
 
 impl Worker {
     fn handle(&mut self, work: Work) -> Result<()> {
+        self.sink.begin();
         match work {
             Work::Directory(target) => self.look_at(target),
             Work::Files(opened, files) => self.read_part(&opened, files),

@@ -17,8 +17,8 @@ const QUIET_MS: u64 = 10_000;
 const LONGEST_MS: u64 = 3_600_000;
 /// What still changed when it was looked at is looked at again after so long.
 const REST: Duration = Duration::from_secs(2);
-/// A directory that a run has in its hands is asked for again after this.
-const IN_OTHER_HANDS_MS: u64 = 25;
+/// A directory that a run has in its hands is asked for again after this; a moment was waited for it already.
+const IN_OTHER_HANDS_MS: u64 = 5;
 /// After a look at hints has failed; doubles with each further one, as far as the wait for a look at everything.
 const FIRST_REST_MS: u64 = 5_000;
 /// Between two looks at everything: the second comes after this, and each further one after twice as long.
