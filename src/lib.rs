@@ -111,7 +111,8 @@
 //!   Neither half a file nor a problem is recorded of it.
 //! - **A realtime run stays open** until it was quiet for ten seconds, an hour at most: one row in the history instead of
 //!   a row for each save. While it only waits, the repository is not `syncing`.
-//! - **Hints are never served by the run's own workers**, so that none of them waits for a large file.
+//! - **Hints are never served by the run's own workers**, so that none of them waits for a large file. To the writer they
+//!   are urgent and overtake what the run has sent, unless that is about the same place or one above it.
 //! - **A polite run is nice, and asks `ionice`** for the idle class: no library that we trust has a safe call for it.
 //! - **The journal is written inside the transaction** that it goes before, on the writer's thread: so a run's tally cannot
 //!   change between the two, and numbers of runs cannot be given twice.

@@ -42,7 +42,11 @@ pub fn older_schema(path: &Path) -> Result<Option<i32>> {
     if std::fs::symlink_metadata(path).map_or(0, |found| found.len()) == 0 {
         return Ok(None);
     }
-    let found = pragma_i32(&connection::open_reader(path)?, "user_version")?;
+    let reader = match connection::open_reader(path) {
+        Err(error) if connection::is_half_made(&error) => return Ok(None),
+        opened => opened?,
+    };
+    let found = pragma_i32(&reader, "user_version")?;
     Ok((found > 0 && found < migrate::known()).then_some(found))
 }
 

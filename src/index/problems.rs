@@ -91,7 +91,7 @@ impl Reader {
     pub fn open_problem_paths(&self, repository: RepositoryId) -> Result<OpenProblems> {
         let mut open = OpenProblems::default();
         let sql = "SELECT path FROM problems WHERE repository_id = ?1 AND closed_ms IS NULL";
-        let mut statement = self.connection.prepare(sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([repository.0])?;
         while let Some(row) = rows.next()? {
             let path = RelPath::from_stored(row.get(0)?);

@@ -23,7 +23,10 @@ impl Reader {
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => Ok(None),
             Ok(_) => {
-                let connection = connection::open_reader(path)?;
+                let connection = match connection::open_reader(path) {
+                    Err(error) if connection::is_half_made(&error) => return Ok(None),
+                    opened => opened?,
+                };
                 // Cut off before its first table stood: as good as none.
                 let schema = connection::pragma_i32(&connection, "user_version")?;
                 if schema == 0 {

@@ -231,7 +231,11 @@ fn position(state: &State, body: Rect) -> String {
             let (first, height, rows) = problems::window(state, body);
             window(state, first, height, rows)
         }
-        (None, Tab::History) => window(state, history::first(state, height), height, state.listed_runs().len()),
+        (None, Tab::History) => {
+            let window = window(state, history::first(state, height), height, state.listed_runs().len());
+            let more = if history::has_older(state) && !window.is_empty() { "+" } else { "" };
+            format!("{window}{more}")
+        }
         (None, Tab::Changes) => changes::position(state),
         _ => String::new(),
     }

@@ -34,6 +34,8 @@ mod moves;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod resident;

@@ -19,7 +19,7 @@ fn schemas() -> usize {
 }
 
 /// A data directory with an index of this schema, from before there was a journal.
-fn of_schema(schema: usize) -> World {
+pub fn of_schema(schema: usize) -> World {
     use std::os::unix::fs::PermissionsExt;
     let world = World::empty();
     fs::create_dir(&world.data).unwrap();
@@ -38,12 +38,12 @@ fn tables(index: &Path) -> String {
 }
 
 /// Starts an engine that changes nothing of what is compared.
-fn upgrade(world: &World) {
+pub fn upgrade(world: &World) {
     world.ok(&["repo", "pause", "tree"]);
 }
 
 #[track_caller]
-fn assert_says_the_same(world: &World) {
+pub fn assert_says_the_same(world: &World) {
     let runs: Vec<Value> = history(world)
         .iter()
         .map(|run| {

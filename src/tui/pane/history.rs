@@ -13,6 +13,7 @@ use ratatui::layout::Rect;
 use super::super::filter::Filter;
 use super::super::layout::{below_rule, first_row};
 use super::super::paint::{self, piece};
+use super::super::reading::RUNS;
 use super::super::state::{Focus, Place, State, Tab};
 use super::super::table::{Align, Cell, Column, Table};
 use super::super::text::{short_count, short_took, unsigned};
@@ -78,6 +79,11 @@ pub fn rows(state: &State) -> Vec<Row<'_>> {
         }
     }
     rows
+}
+
+/// Tells whether there may be older runs than those at hand: `watchkeeper history` lists them.
+pub fn has_older(state: &State) -> bool {
+    state.runs().len() >= RUNS
 }
 
 /// Tells whether a run looked at everything and found it as it was.
