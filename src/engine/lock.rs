@@ -4,12 +4,14 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::clock;
+use crate::domain::show::show;
 
 /// The held lock; let go when dropped.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ pub struct Lock {
 pub enum LockError {
     #[error("another watchkeeper has this data directory: {holder}")]
     Held { holder: String },
-    #[error("the lock file cannot be used: {0}")]
-    Io(#[from] std::io::Error),
+    #[error("{} cannot be written: {source}", show(path.as_os_str().as_bytes()))]
+    Io { path: PathBuf, source: std::io::Error },
 }
 
 impl Lock {
@@ -40,22 +42,20 @@ impl Lock {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         // A link that somebody has put there must not have its target emptied.
         options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-        let mut file = options.open(path)?;
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
+        let mut file = options.open(path).map_err(failed)?;
         match lock_exclusively(&file) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
                 // Best effort: without it the message says less.
                 let _read = Read::by_ref(&mut file).take(200).read_to_string(&mut holder);
-                let holder = crate::domain::show::show(holder.trim().as_bytes());
+                let holder = show(holder.trim().as_bytes());
                 return Err(LockError::Held { holder });
             }
-            Err(errno) => return Err(LockError::Io(errno.into())),
+            Err(errno) => return Err(failed(errno.into())),
         }
-        let was_cut_off = file.metadata()?.len() > 0;
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
-        writeln!(file, "pid {} since {}", std::process::id(), clock::wall().rfc3339())?;
+        let was_cut_off = write_holder(&mut file).map_err(failed)?;
         Ok(Lock { file, was_cut_off, is_settled: false })
     }
 }
@@ -67,6 +67,15 @@ impl Drop for Lock {
             let _cleared = self.file.set_len(0);
         }
     }
+}
+
+/// Writes down who holds the lock since when; returns whether the one before was cut off.
+fn write_holder(file: &mut File) -> std::io::Result<bool> {
+    let was_cut_off = file.metadata()?.len() > 0;
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "pid {} since {}", std::process::id(), clock::wall().rfc3339())?;
+    Ok(was_cut_off)
 }
 
 /// Takes the lock; tries again shortly, as someone who only asks ([`is_running`]) holds it for a moment.

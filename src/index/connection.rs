@@ -59,8 +59,43 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
 }
 
 /// Opens a read-only connection to an existing index.
+///
+/// Where no file can be made beside it (a full disk, one that is mounted read-only) it is read as a file that does not
+/// change: without a WAL nobody has it open, and nobody who opens it there can write.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     check_before_opening(path)?;
+    match open_to_read(path) {
+        Err(error) if lacks_room_beside(&error) && !has_wal(path) => open_as_it_lies(path),
+        opened => opened,
+    }
+}
+
+/// Tells whether an index could not be opened because its `-wal` or `-shm` could not be made.
+fn lacks_room_beside(error: &IndexError) -> bool {
+    use rusqlite::ffi;
+    let IndexError::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = error else { return false };
+    let sign = failure.extended_code;
+    matches!(failure.code, ErrorCode::CannotOpen | ErrorCode::DiskFull)
+        || [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_SHMMAP].contains(&sign)
+        || [ffi::SQLITE_READONLY_CANTINIT, ffi::SQLITE_READONLY_DIRECTORY].contains(&sign)
+}
+
+fn has_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::symlink_metadata(wal).is_ok_and(|found| found.len() > 0)
+}
+
+fn open_as_it_lies(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
+    harden(&connection)?;
+    set(&connection, "query_only", 1)?;
+    check_opened(&connection, path)?;
+    Ok(connection)
+}
+
+fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     harden(&connection)?;

@@ -59,8 +59,8 @@ fn runs_that_found_nothing_are_found_by_that_word_and_left_out_by_its_opposite()
 
 #[test]
 fn a_history_that_goes_on_beyond_what_is_at_hand_says_so() {
-    for (runs, ends) in [(499, " of 499,"), (500, " of 500+,")] {
-        let mut state = history(120, 40);
+    for (runs, ends) in [(499, " of 499, photos"), (500, " of 500+, photos")] {
+        let mut state = history(200, 40);
         let mut rows = rows(&state.entry().unwrap().status);
         let some = || Tally { added: 3, ..Tally::default() };
         let run = |number| Run { tally: some(), ..run(1, "photos", number, Kind::Full, Outcome::Completed, HOUR) };

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::engine::Daemon;
 use super::super::resident::can;
-use super::super::world::{BINARY, World, said};
+use super::super::world::{BINARY, World, in_mount_namespace, said};
 use super::{as_nobody, assert_no_panic, inside, sums};
 
 const FILES: usize = 14_000;
@@ -56,12 +56,40 @@ fn a_data_directory_that_cannot_be_written_is_refused_unchanged() {
         done
     ";
     let test = "a_data_directory_that_cannot_be_written";
-    let Some(said) = super::super::world::in_mount_namespace(test, &world, script) else { return };
+    let Some(said) = in_mount_namespace(test, &world, script) else { return };
     assert_eq!((said.code, said.out.matches("code 1\n").count()), (0, 3), "{said:?}");
     assert_eq!(said.err.matches("Read-only file system").count(), 3, "{said:?}");
     assert_no_panic(&said);
     assert_eq!(sums(&world), before);
     world.ok(&["sync"]);
+}
+
+#[test]
+fn without_an_engine_all_can_be_read_on_a_disk_that_is_full_or_mounted_read_only() {
+    let world = World::empty();
+    world.put("a=1");
+    fs::create_dir(&world.data).unwrap();
+    let script = r#"
+        wk() { $WK --data-dir $DATA "$@"; }
+        mount -t tmpfs -o size=8m none $DATA; chmod 700 $DATA
+        wk repo add $TREE --quiet
+        look() {
+            wk history --json | grep -c '"completed"'; wk files tree; wk verify-log | grep -o 'equal sums'
+            wk status --json | grep -o '"state":"[a-z_]*"'; wk why tree a | head -1; wk doctor | grep -c ^fail || true
+            ! wk sync --quiet
+        }
+        mount -o remount,ro $DATA; look
+        mount -o remount,rw $DATA; head -c 9000000 /dev/zero > $DATA/fill || true; look
+        rm $DATA/fill; wk sync --quiet && echo goes on
+    "#;
+    let test = "without_an_engine_all_can_be_read";
+    let Some(said) = in_mount_namespace(test, &world, script) else { return };
+    let looks: Vec<&str> = said.out.lines().collect();
+    assert!(said.code == 0 && looks.len() == 13 && looks[..6] == looks[6..12] && looks[12] == "goes on", "{said:?}");
+    assert!(looks[1].ends_with("6b86b273ff34  a") && looks[4].starts_with("path"), "{said:?}");
+    assert_eq!((looks[0], looks[2], looks[3], looks[5]), ("1", "equal sums", r#""state":"stale""#, "0"), "{said:?}");
+    assert!(said.err.contains("engine.lock cannot be written: Read-only file system"), "{said:?}");
+    assert_no_panic(&said);
 }
 
 #[test]
@@ -123,7 +151,7 @@ fn without_inodes_for_our_files_it_says_so_and_goes_on_when_there_are_some() {
         $WK --data-dir $DATA repo add $TREE --name other && $WK --data-dir $DATA files other
         sqlite3 $DATA/index.db 'PRAGMA integrity_check'
     ";
-    let Some(said) = super::super::world::in_mount_namespace("without_inodes", &world, script) else { return };
+    let Some(said) = in_mount_namespace("without_inodes", &world, script) else { return };
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.starts_with("code 1\n") && said.out.contains("a") && said.out.ends_with("ok\n"), "{said:?}");
     assert!(!said.err.is_empty(), "{said:?}");
