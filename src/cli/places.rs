@@ -140,12 +140,7 @@ impl Places {
     /// Opens the index for reading; `None` when there is none yet.
     pub fn reader(&self) -> Result<Option<Reader>> {
         let Some(directory) = self.data_directory()? else { return Ok(None) };
-        let reader = Reader::open(&directory.join("index.db"))?;
-        // An engine writes the start of a run only while it has the lock.
-        Ok(match crate::engine::is_running(&directory) {
-            true => reader,
-            false => reader.map(Reader::left_alone),
-        })
+        Ok(crate::engine::open_index(&directory)?)
     }
 
     /// Opens the index for reading.

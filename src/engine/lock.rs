@@ -12,6 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::clock;
 use crate::domain::show::show;
+use crate::index::{IndexError, Reader};
 
 /// The held lock; let go when dropped.
 #[derive(Debug)]
@@ -94,6 +95,19 @@ pub fn is_running(data_directory: &Path) -> bool {
     let Ok(file) = File::open(data_directory.join("engine.lock")) else { return false };
     // Shared, and let go at once: two who ask do not see each other.
     matches!(flock(&file, FlockOperation::NonBlockingLockShared), Err(rustix::io::Errno::WOULDBLOCK))
+}
+
+/// Opens the index of a data directory to read, as one who is not its engine; `None` when there is none yet.
+///
+/// # Errors
+/// Those of [`Reader::open`].
+pub fn open_index(data_directory: &Path) -> Result<Option<Reader>, IndexError> {
+    let path = data_directory.join("index.db");
+    // An engine writes the start of a run only while it has the lock.
+    match is_running(data_directory) {
+        true => Reader::open(&path),
+        false => Reader::open_left_alone(&path),
+    }
 }
 
 #[cfg(test)]

@@ -40,5 +40,5 @@ pub use clock::wall as now;
 #[cfg(test)]
 pub(crate) use handle::FakeEngine;
 pub use handle::{Call, Handle, Subscription};
-pub use lock::{LockError, is_running};
+pub use lock::{LockError, is_running, open_index};
 pub use start::{Engine, EngineError, Options};

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::wal::Wal;
 use super::{APPLICATION_ID, IndexError, Result, migrate};
 
 /// What `doctor` wants to know of the database itself.
@@ -59,15 +60,30 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
 }
 
 /// Opens a read-only connection to an existing index.
-///
-/// Where no file can be made beside it (a full disk, one that is mounted read-only) it is read as a file that does not
-/// change: without a WAL nobody has it open, and nobody who opens it there can write.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     check_before_opening(path)?;
-    match open_to_read(path) {
-        Err(error) if lacks_room_beside(&error) && !has_wal(path) => open_as_it_lies(path),
+    open_to_read(path, path, OpenFlags::SQLITE_OPEN_NOFOLLOW)
+}
+
+/// As [`open_reader`], for when no engine lives. Where no file can be made beside the index (a full disk, one that is
+/// mounted read-only) it is read as a file that does not change: without a WAL all is in it. Under a living engine it might
+/// change all the same, and what is read be wrong.
+pub(super) fn open_reader_left_alone(path: &Path) -> Result<Connection> {
+    match open_reader(path) {
+        Err(error) if lacks_room_beside(&error) && Wal::of(path).bytes() == 0 => {
+            open_to_read(path, immutable_uri(path), OpenFlags::SQLITE_OPEN_URI)
+        }
         opened => opened,
     }
+}
+
+fn open_to_read(path: &Path, name: impl AsRef<Path>, how: OpenFlags) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | how;
+    let connection = Connection::open_with_flags(name, flags)?;
+    harden(&connection)?;
+    set(&connection, "query_only", 1)?;
+    check_opened(&connection, path)?;
+    Ok(connection)
 }
 
 /// Tells whether an index could not be opened because its `-wal` or `-shm` could not be made.
@@ -78,30 +94,6 @@ fn lacks_room_beside(error: &IndexError) -> bool {
     matches!(failure.code, ErrorCode::CannotOpen | ErrorCode::DiskFull)
         || [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_SHMMAP].contains(&sign)
         || [ffi::SQLITE_READONLY_CANTINIT, ffi::SQLITE_READONLY_DIRECTORY].contains(&sign)
-}
-
-fn has_wal(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::symlink_metadata(wal).is_ok_and(|found| found.len() > 0)
-}
-
-fn open_as_it_lies(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(immutable_uri(path), flags)?;
-    harden(&connection)?;
-    set(&connection, "query_only", 1)?;
-    check_opened(&connection, path)?;
-    Ok(connection)
-}
-
-fn open_to_read(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    harden(&connection)?;
-    set(&connection, "query_only", 1)?;
-    check_opened(&connection, path)?;
-    Ok(connection)
 }
 
 /// Tells whether an index was cut off while it was made: a rollback journal stands beside it, which there is only before
@@ -237,6 +229,22 @@ mod tests {
     #[test]
     fn the_bundled_sqlite_has_no_known_wal_defect() {
         assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn only_when_no_engine_lives_an_index_is_read_as_it_lies() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("index.db");
+        drop(open_writer(&path).unwrap());
+        // What SQLite needs beside it cannot be made here.
+        std::os::unix::fs::symlink("nowhere", temp.path().join("index.db-shm")).unwrap();
+        assert!(lacks_room_beside(&open_reader(&path).unwrap_err()));
+        let reader = open_reader_left_alone(&path).unwrap();
+        assert_eq!(pragma_i32(&reader, "application_id").unwrap(), APPLICATION_ID);
+        assert!(reader.execute("DELETE FROM settings", []).is_err());
+        // What is in the WAL would be missing.
+        std::fs::write(temp.path().join("index.db-wal"), "rows").unwrap();
+        assert!(open_reader_left_alone(&path).is_err());
     }
 
     #[test]

@@ -20,10 +20,24 @@ impl Reader {
     /// # Errors
     /// When it is not ours, newer than this program, not yet brought up to date, or cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Reader>> {
+        Reader::open_by(path, connection::open_reader)
+    }
+
+    /// As [`Reader::open`], for when no engine lives: shows the runs without an end as what the next engine will make of
+    /// them, cut off, and reads on a disk that takes no new file.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_left_alone(path: &Path) -> Result<Option<Reader>> {
+        let reader = Reader::open_by(path, connection::open_reader_left_alone)?;
+        Ok(reader.map(|reader| Reader { is_left_alone: true, ..reader }))
+    }
+
+    fn open_by(path: &Path, open: impl FnOnce(&Path) -> Result<Connection>) -> Result<Option<Reader>> {
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => Ok(None),
             Ok(_) => {
-                let connection = match connection::open_reader(path) {
+                let connection = match open(path) {
                     Err(error) if connection::is_half_made(&error) => return Ok(None),
                     opened => opened?,
                 };
@@ -39,11 +53,6 @@ impl Reader {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IndexError::Open { path: path.to_owned(), source }),
         }
-    }
-
-    /// Shows the runs without an end as what the next engine will make of them: cut off. For when none lives.
-    pub fn left_alone(self) -> Reader {
-        Reader { is_left_alone: true, ..self }
     }
 
     /// Looks the database over; slow on a large one.

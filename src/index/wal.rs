@@ -33,7 +33,7 @@ impl Wal {
     }
 
     /// Asked by name: opening and closing it would drop SQLite's locks (invariant 11).
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         std::fs::metadata(&self.0).map_or(0, |found| found.len())
     }
 

@@ -62,7 +62,7 @@ impl Recorded {
     }
 }
 
-/// A tree and three runs that are recorded, one of them killed.
+/// Three runs that are recorded, after changes and a move each.
 fn recorded(world: &World) -> Recorded {
     let mut recorded = Recorded::begin(world);
     for (number, args) in

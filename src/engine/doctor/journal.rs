@@ -10,6 +10,7 @@ use super::{Check, State, check};
 use crate::domain::amount::{bytes, plural};
 use crate::domain::moment::Timestamp;
 use crate::engine::ledger::journal_failed;
+use crate::engine::open_index;
 use crate::index::{IndexError, Reader};
 use crate::journal::{Difference, Extent, QUARANTINE, Row, compare, read};
 
@@ -61,7 +62,7 @@ pub fn verify_log(directory: &Path) -> Result<Verified, IndexError> {
 fn look(directory: &Path) -> Result<Verified, IndexError> {
     // The journal first: what is newer in the index is on its way, and no disagreement.
     let reading = read(directory, Extent::All).map_err(journal_failed)?;
-    let rows = match Reader::open(&directory.join("index.db"))? {
+    let rows = match open_index(directory)? {
         Some(reader) => reader.sealed_runs(None)?,
         None => Vec::new(),
     };

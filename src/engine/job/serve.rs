@@ -128,7 +128,7 @@ pub(super) struct Server<'a> {
     pub run: RunContext,
     pub open: &'a OpenRun,
     pub company: Arc<Company>,
-    /// How many differences had been found when the last batch had been served.
+    /// How many differences a realtime run has found so far.
     findings: AtomicI64,
 }
 
@@ -249,11 +249,13 @@ impl<'a> Server<'a> {
             again.merge(hinted.take_deferred());
         }
         // Beside a run that may have found something too, nobody is made to wait for the count.
-        let after = if is_beside { -1 } else { self.context.writer.findings(&shared.run)? };
-        let before = self.findings.swap(after, Relaxed);
+        let has_changed = is_beside || {
+            let found = self.context.writer.findings(&shared.run)?;
+            self.findings.swap(found, Relaxed) != found
+        };
         let postponed = self.company.postponed();
         let withheld = std::mem::take(&mut settled.withheld);
-        Ok(Ok((Served { again, soon, withheld, has_changed: is_beside || after != before, postponed }, settled)))
+        Ok(Ok((Served { again, soon, withheld, has_changed, postponed }, settled)))
     }
 }
 
