@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::service::Service;
 use super::{ApiError, place, route};
-use crate::engine::{Engine, Handle};
+use crate::engine::{Ending, Engine, Handle};
 
 /// More are closed at once: someone holds on to them, and who comes next must hear so instead of waiting.
 const MAX_CONNECTIONS: usize = 64;
@@ -86,12 +86,12 @@ impl Server {
         self.phase.send_replace(Phase::Closing);
     }
 
-    /// Closes, ends the engine, and lets those who listen hear of it. Returns whether the engine ended in order.
-    pub fn stop(mut self, engine: Engine) -> bool {
+    /// Closes, ends the engine, and lets those who listen hear of it.
+    pub fn stop(mut self, engine: Engine) -> Ending {
         self.close();
-        let is_in_order = engine.stop();
+        let ending = engine.stop();
         self.end();
-        is_in_order
+        ending
     }
 
     fn end(self) {

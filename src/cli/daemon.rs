@@ -4,10 +4,10 @@ mod supervisor;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use supervisor::Supervisor;
@@ -22,13 +22,15 @@ use crate::domain::report::Run;
 use crate::domain::run::{Outcome, Tally};
 use crate::domain::show::show;
 use crate::engine::protocol::{Answer, Command, Event, Stay};
-use crate::engine::{self, Handle, Subscription};
+use crate::engine::{self, Ending, Handle, Subscription};
 use crate::index::Reader;
 
 /// Runs that are told to stop do so within this time; what remains of five seconds is for closing the index.
 const RUNS_STOP_WITHIN: Duration = Duration::from_secs(4);
 /// An engine that does not answer for so long does not hold up the signals.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// An index that is lost sooner than this after it was opened anew will be lost again.
+const LEAST_BETWEEN_LOSSES: Duration = Duration::from_secs(1);
 /// A service manager that did not read is told again after this.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often an engine that stays while it is used looks whether it is.
@@ -44,19 +46,48 @@ pub fn run(context: &Context, while_used: bool) -> Result<Verdict> {
         background::leave_terminal()?;
     }
     let stay = if while_used { Stay::WhileUsed } else { Stay::Service };
-    let mut session = Session::start_resident(context, stay)?;
-    if session.is_attached() {
-        return Err(CliError::Running(holder(&context.places.make_data_directory()?)));
-    }
+    let mut session = start(context, stay)?;
     if while_used {
         background::be_ready(&context.places.screen_log()?)?;
     }
     let directory = context.places.make_data_directory()?;
     let shown = show(directory.as_os_str().as_encoded_bytes());
     tracing::info!("watchkeeper {} has started, data directory {shown}", env!("CARGO_PKG_VERSION"));
+    let mut signals = session.runtime.block_on(async { Signals::listen() })?;
+    let mut opened_anew: Option<Instant> = None;
+    loop {
+        match watch_over(context, session, stay, &mut signals)? {
+            Ending::InOrder => break,
+            Ending::IndexLost if opened_anew.is_some_and(|at| at.elapsed() < LEAST_BETWEEN_LOSSES) => {
+                return Err(CliError::failed("the index was replaced again just after it was opened anew"));
+            }
+            Ending::IndexLost => {
+                session = start(context, stay)?;
+                opened_anew = Some(Instant::now());
+                tracing::warn!("the index was opened anew");
+            }
+            Ending::Panicked => {
+                return Err(CliError::failed("the engine has ended by itself; this is a bug, and the log says where"));
+            }
+        }
+    }
+    tracing::info!("watchkeeper has stopped");
+    Ok(Verdict::default())
+}
+
+fn start(context: &Context, stay: Stay) -> Result<Session> {
+    let session = Session::start_resident(context, stay)?;
+    match session.is_attached() {
+        true => Err(CliError::Running(holder(&context.places.make_data_directory()?))),
+        false => Ok(session),
+    }
+}
+
+/// Serves one engine to its end.
+fn watch_over(context: &Context, mut session: Session, stay: Stay, signals: &mut Signals) -> Result<Ending> {
     let mut daemon = Daemon::new(context, session.handle().clone(), stay);
     let mut events = daemon.handle.subscribe();
-    let has_ended = session.runtime.block_on(daemon.serve(&mut events))?;
+    let has_ended = session.runtime.block_on(daemon.serve(&mut events, signals));
     session.close();
     if !has_ended && !session.runtime.block_on(daemon.stop(&mut events)) {
         // Waiting for its thread would be waiting for them. Killed as well, the index would be behind, never wrong.
@@ -65,11 +96,24 @@ pub fn run(context: &Context, while_used: bool) -> Result<Verdict> {
             "a run did not stop within {seconds} s; it will be closed as interrupted"
         )));
     }
-    if !session.end(context) {
-        return Err(CliError::failed("the engine has ended by itself; this is a bug, and the log says where"));
+    Ok(session.end(context))
+}
+
+/// The signals that are for a daemon, listened to from its first moment to its last.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
-    tracing::info!("watchkeeper has stopped");
-    Ok(Verdict::default())
 }
 
 struct Daemon<'a> {
@@ -94,10 +138,7 @@ impl Daemon<'_> {
     }
 
     /// Serves until a signal or the engine's end. Returns whether the engine has ended by itself.
-    async fn serve(&mut self, events: &mut Subscription) -> Result<bool> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn serve(&mut self, events: &mut Subscription, signals: &mut Signals) -> bool {
         // The engine's first answer: it is ready.
         self.hear(events.next().await);
         self.supervisor.tell(&[NotifyState::Ready]);
@@ -110,22 +151,22 @@ impl Daemon<'_> {
         loop {
             tokio::select! {
                 biased;
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload().await,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hang_up.recv() => self.reload().await,
                 // Before the events: in a stream of them its turn would not come.
                 _ = again.tick(), if self.supervisor.has_missed() => self.supervisor.tell(&[]),
                 event = events.next() => match event {
-                    Event::Ended => return Ok(true),
+                    Event::Ended => return true,
                     event => self.hear(event),
                 },
                 // It panicked, and no event says so; whoever waits for its thread learns of it.
-                () = handle.ended() => return Ok(true),
+                () = handle.ended() => return true,
                 () = &mut unused, if self.stay == Stay::WhileUsed => break,
                 _ = minute.tick() => self.context.log.count_up(),
             }
         }
-        Ok(false)
+        false
     }
 
     /// Cancels everything, and returns whether it has ended in time.

@@ -12,7 +12,7 @@ use super::follow;
 use crate::api::{self, Client, Server};
 use crate::config::Config;
 use crate::engine::protocol::{Answer, Command, Stay};
-use crate::engine::{Engine, EngineError, Handle, LockError, Options};
+use crate::engine::{Ending, Engine, EngineError, Handle, LockError, Options};
 
 /// An engine that has taken the lock serves its socket a moment later.
 const STARTING: Duration = Duration::from_millis(500);
@@ -206,8 +206,8 @@ impl Session {
     }
 
     /// Ends the engine in this process, one for the time of a command when it has done what other commands have asked it
-    /// for meanwhile; leaves one in another process alone. Returns whether it ended in order.
-    pub fn end(self, context: &Context) -> bool {
+    /// for meanwhile; leaves one in another process alone.
+    pub fn end(self, context: &Context) -> Ending {
         let Session { place, runtime } = self;
         match place {
             Place::Here { engine, server: Some(server), stay } if stay.is_resident() => server.stop(engine),
@@ -225,7 +225,7 @@ impl Session {
                 if let Some(launcher) = launcher {
                     lock(&launcher).wait();
                 }
-                true
+                Ending::InOrder
             }
         }
     }

@@ -41,4 +41,4 @@ pub use clock::wall as now;
 pub(crate) use handle::FakeEngine;
 pub use handle::{Call, Handle, Subscription};
 pub use lock::{LockError, is_running, open_index};
-pub use start::{Engine, EngineError, Options};
+pub use start::{Ending, Engine, EngineError, Options};

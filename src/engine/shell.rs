@@ -93,13 +93,40 @@ impl Shell {
                     true
                 }
             };
-            if !goes_on {
+            if !goes_on || (self.desk.writer.has_lost_index() && !self.stop_without_index()) {
                 break;
             }
+        }
+        if self.desk.writer.has_lost_index() {
+            return self.clear_the_place();
         }
         self.keep_proofs();
         if let Err(error) = self.desk.writer.checkpoint() {
             tracing::warn!(%error, "the WAL could not be moved into the index");
+        }
+    }
+
+    /// Begins to end as by a command, once: nothing can be written any more. Returns whether the engine goes on.
+    fn stop_without_index(&mut self) -> bool {
+        match self.state.stopping {
+            Some(_) => true,
+            None => {
+                let reply = self.new_reply();
+                self.step(Input::Shutdown { reply })
+            }
+        }
+    }
+
+    /// Sets aside what is left of a lost index, before the next engine finds it beside another one.
+    fn clear_the_place(&self) {
+        let left = self.desk.writer.left_behind();
+        let names: Vec<&str> = left.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        if names.is_empty() {
+            return;
+        }
+        match crate::journal::set_aside(&self.desk.data_directory, &names, clock::wall()) {
+            Ok(place) => tracing::error!(?place, "what is left of the index was set aside"),
+            Err(error) => tracing::error!(%error, "what is left of the index could not be set aside"),
         }
     }
 

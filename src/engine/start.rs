@@ -68,7 +68,17 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct Engine {
     pub handle: Handle,
-    thread: std::thread::JoinHandle<()>,
+    thread: std::thread::JoinHandle<Ending>,
+}
+
+/// How an engine ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    InOrder,
+    /// Its index was moved away or replaced: the next engine opens what is there now, and mends it.
+    IndexLost,
+    /// Its thread panicked, which is a bug, and logged.
+    Panicked,
 }
 
 impl Engine {
@@ -129,20 +139,22 @@ impl Engine {
             shell.teller.finish(patience);
             // A thread that is stuck on a dead mount must not hold up the end.
             runtime.shutdown_background();
+            match shell.desk.writer.has_lost_index() {
+                true => Ending::IndexLost,
+                false => Ending::InOrder,
+            }
         })?;
         Ok(Engine { handle, thread })
     }
 
-    /// Ends the engine: cancels what runs, closes the index, waits until all is done. Returns whether it ended in order:
-    /// a panic of its thread is a bug, and logged.
-    pub fn stop(self) -> bool {
+    /// Ends the engine: cancels what runs, closes the index, waits until all is done.
+    pub fn stop(self) -> Ending {
         // Refused only if it has ended already.
         let _ended = self.handle.send_blocking(Command::Shutdown);
-        let ended = self.thread.join();
-        if ended.is_err() {
+        self.thread.join().unwrap_or_else(|_| {
             tracing::error!("the engine's thread panicked; this is a bug");
-        }
-        ended.is_ok()
+            Ending::Panicked
+        })
     }
 }
 

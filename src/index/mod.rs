@@ -17,6 +17,7 @@ mod files;
 mod known;
 mod migrate;
 mod moves;
+mod place;
 mod problems;
 mod queue;
 mod reader;
@@ -96,6 +97,9 @@ pub enum IndexError {
     Sqlite(#[from] rusqlite::Error),
     #[error("the index has stopped writing: {message}")]
     Stopped { class: Class, message: String },
+    /// It was not acknowledged.
+    #[error("{} was moved away or replaced while it was in use; nothing more is written to it", .0.display())]
+    Replaced(PathBuf),
     #[error("{0}")]
     Invalid(String),
     /// The tree changed faster than it could be looked at.
@@ -117,7 +121,7 @@ impl IndexError {
             },
             IndexError::Open { .. } => Class::Io,
             IndexError::Foreign(_) | IndexError::NoDatabase(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
-            IndexError::Damaged(_) => Class::DatabaseCorrupt,
+            IndexError::Damaged(_) | IndexError::Replaced(_) => Class::DatabaseCorrupt,
             // Whoever reads can do nothing; whoever writes brings it up to date.
             IndexError::Invalid(_) | IndexError::Older { .. } | IndexError::NoBackup(_) => Class::Config,
             IndexError::Unstable(_) => Class::Unstable,

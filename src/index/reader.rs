@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::place::Named;
 use super::{IndexError, Result, connection, digest, migrate};
 
 /// Reads the index; sees what was committed when a call began. Its calls stand beside the tables that they read.
@@ -12,6 +13,7 @@ pub struct Reader {
     pub(super) connection: Connection,
     /// No engine lives: what is open will never end.
     pub(super) is_left_alone: bool,
+    file: Named,
 }
 
 impl Reader {
@@ -34,6 +36,8 @@ impl Reader {
     }
 
     fn open_by(path: &Path, open: impl FnOnce(&Path) -> Result<Connection>) -> Result<Option<Reader>> {
+        // Before it is opened: what is put in its place meanwhile is then taken for another.
+        let file = Named::of(path);
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => Ok(None),
             Ok(_) => {
@@ -48,11 +52,16 @@ impl Reader {
                 }
                 migrate::check_reached(schema, path)?;
                 digest::prepare(&connection)?;
-                Ok(Some(Reader { connection, is_left_alone: false }))
+                Ok(file.map(|file| Reader { connection, is_left_alone: false, file }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IndexError::Open { path: path.to_owned(), source }),
         }
+    }
+
+    /// Tells whether what was opened still stands by its name. If not, this reads what nobody writes any more.
+    pub fn is_current(&self) -> bool {
+        self.file.is_there()
     }
 
     /// Looks the database over; slow on a large one.

@@ -25,7 +25,7 @@ pub struct Arrival {
 }
 
 /// Makes the temporary tables.
-pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
+pub(super) fn prepare(connection: &Connection) -> Result<()> {
     connection.execute_batch(
         "CREATE TEMP TABLE parked (
              run INTEGER NOT NULL, directory_id INTEGER NOT NULL, parent_id INTEGER NOT NULL, name BLOB, path BLOB,

@@ -27,9 +27,7 @@ pub(super) struct Wal(PathBuf);
 
 impl Wal {
     pub fn of(index_path: &Path) -> Wal {
-        let mut name = index_path.as_os_str().to_owned();
-        name.push("-wal");
-        Wal(name.into())
+        Wal(beside(index_path, "-wal"))
     }
 
     /// Asked by name: opening and closing it would drop SQLite's locks (invariant 11).
@@ -57,6 +55,13 @@ impl Wal {
         }
         queue.next(Duration::MAX).ok()
     }
+}
+
+/// Returns the name of what SQLite puts beside an index.
+pub(super) fn beside(index_path: &Path, end: &str) -> PathBuf {
+    let mut name = index_path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// What becomes of the WAL when it is moved.

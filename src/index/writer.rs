@@ -5,7 +5,7 @@
 //! urgent overtakes what is not ([`super::queue`]): who sends it makes sure that it does not depend on that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -15,6 +15,7 @@ use crossbeam_channel::RecvTimeoutError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::apply::{Batch, RunContext, apply};
+use super::place::Place;
 use super::queue::{Call, Line, Message, Progress, Receiving, Sending, queue};
 use super::reserve::Reserve;
 use super::retention::Stage;
@@ -31,6 +32,7 @@ const LONGEST_TRANSACTION: Duration = Duration::from_secs(1);
 pub struct Writer {
     queue: Sending,
     failed: Failed,
+    place: Place,
     _thread: Arc<Joiner>,
 }
 
@@ -62,6 +64,7 @@ struct Joiner(Mutex<Option<JoinHandle<()>>>);
 #[derive(Debug)]
 pub struct Db {
     pub(super) connection: Connection,
+    place: Place,
     /// While it is on, one transaction is open that will be rolled back.
     planning: bool,
     pub(super) retention: Stage,
@@ -79,8 +82,10 @@ impl Writer {
     pub fn open(path: &Path, batch_size: usize) -> Result<Writer> {
         let connection = connection::open_writer(path)?;
         let reserve = Reserve::take(path);
-        let mut db = Db { connection, planning: false, retention: Stage::default(), reserve, twins: Twins::default() };
-        settle::prepare(&mut db.connection)?;
+        settle::prepare(&connection)?;
+        let place = Place::of(path);
+        let (retention, twins) = Default::default();
+        let mut db = Db { connection, place: place.clone(), planning: false, retention, reserve, twins };
         let wal = Wal::of(path);
         let (queue, mut receiving) = queue();
         let failed = Failed::default();
@@ -89,7 +94,7 @@ impl Writer {
             .name("index-writer".to_owned())
             .spawn(move || serve(&mut db, &wal, &mut receiving, batch_size, &failed_there))
             .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
-        Ok(Writer { queue, failed, _thread: Arc::new(Joiner(Mutex::new(Some(thread)))) })
+        Ok(Writer { queue, failed, place, _thread: Arc::new(Joiner(Mutex::new(Some(thread)))) })
     }
 
     /// Hands over a batch; waits while too many are waiting.
@@ -157,6 +162,17 @@ impl Writer {
     /// Those of SQLite.
     pub fn checkpoint(&self) -> Result<()> {
         self.call(|db| wal::move_in(&db.connection, wal::How::CutOff))
+    }
+
+    /// Looks whether the index was moved away or replaced: from then on nothing is written any more.
+    pub fn has_lost_index(&self) -> bool {
+        self.place.check().is_err()
+    }
+
+    /// Returns which files of a lost index stand where they stood: worth nothing without the others, and harmful to what
+    /// has come in their place.
+    pub fn left_behind(&self) -> Vec<PathBuf> {
+        self.place.left_behind()
     }
 
     /// Forgets that a run has failed, so that its end can be written.
@@ -301,8 +317,10 @@ impl Db {
             }
             return work(&self.connection);
         }
+        self.place.check()?;
         let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
         let answer = work(&transaction)?;
+        self.place.check()?;
         transaction.commit()?;
         Ok(answer)
     }

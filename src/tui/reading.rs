@@ -157,7 +157,6 @@ fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
         let reply = match read(&mut reader, index_path, &query, &turn) {
             Ok(rows) => Msg::Rows(rows),
             Err(error) => {
-                // The file may have been replaced: open it anew at the next query.
                 reader = None;
                 Msg::Unread(error.to_string())
             }
@@ -169,7 +168,7 @@ fn serve(index_path: &Path, waiting: &Waiting, replies: &mpsc::Sender<Msg>) {
 }
 
 fn read(reader: &mut Option<Reader>, index_path: &Path, query: &Query, turn: &Turn<'_>) -> Result<Rows, IndexError> {
-    if reader.is_none() {
+    if reader.as_ref().is_none_or(|reader| !reader.is_current()) {
         *reader = Reader::open(index_path)?;
     }
     let Some(reader) = reader else {

@@ -66,7 +66,7 @@ pub(super) fn enqueue(state: &mut State, jobs: Vec<JobSpec>, reply: Option<Reply
 /// A request of the engine's own came to nothing: the next time that it is due it is asked for again, and what was
 /// needed for "true as of" as soon as may be.
 pub(super) fn not_prepared(state: &mut State, name: &str, kind: Kind, message: &str, now: Now) {
-    tracing::warn!(repository = name, kind = kind.as_str(), message, "a run could not be prepared");
+    tracing::warn!(repository = name, kind = kind.as_str(), reason = message, "a run could not be prepared");
     for repo in state.repositories.values_mut().filter(|repo| repo.name() == name) {
         repo.asked.remove(&kind);
         match kind {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 use super::super::engine::Daemon;
+use super::super::journal::{assert_agrees, history, quarantined};
 use super::super::resident::QUICK;
 use super::super::world::World;
 use super::{assert_no_panic, sums};
@@ -148,4 +149,63 @@ fn a_stop_in_the_middle_of_a_run_leaves_no_wal_and_no_run_without_an_end() {
     let wal = fs::metadata(world.data.join("index.db-wal")).map_or(0, |found| found.len());
     assert_eq!(wal, 0);
     assert_eq!(world.sqlite("SELECT outcome FROM runs ORDER BY number DESC LIMIT 1"), "cancelled");
+}
+
+#[test]
+fn an_index_that_is_taken_away_under_a_daemon_is_opened_anew_with_every_run() {
+    let ways = [
+        ("rm index.db", true),
+        ("rm index.db index.db-wal index.db-shm", false),
+        ("rm index.db-wal", true),
+        ("sqlite3 ../old.db .dump > /dev/null; cp ../old.db new; chmod 600 new; mv new index.db", true),
+    ];
+    for (way, leaves) in ways {
+        let world = World::with(&["a=1", "d/b=2"]);
+        world.config(QUICK);
+        fs::copy(world.data.join("index.db"), world.temp.path().join("old.db")).unwrap();
+        world.put("c=3");
+        world.sync(&["--note", "kept"]);
+        let daemon = Daemon::ready(&world);
+        world.wait_for_state("tree", "in_sync");
+        let before: Vec<_> = history(&world).into_iter().filter(|run| run["outcome"] == "completed").collect();
+        let done = Command::new("sh").args(["-euc", way]).current_dir(&world.data).status().unwrap();
+        assert!(done.success(), "{way}");
+        world.put("new=4");
+        world.wait(
+            way,
+            || (daemon.log(), world.wk(&["files", "tree"]).out),
+            |(log, files)| log.contains("the index was opened anew") && files.contains("  new\n"),
+        );
+        world.wait_in_step();
+        world.wait_for_state("tree", "in_sync");
+        let log = daemon.stop();
+        assert!(!log.contains("panicked") && !log.contains("this is a bug"), "{way}: {log}");
+        assert!(log.contains("was moved away or replaced"), "{way}: {log}");
+        let found = history(&world);
+        assert!(before.iter().all(|run| found.contains(run)), "{way}: {before:#?}\n{found:#?}");
+        assert_agrees(&world);
+        assert_eq!(quarantined(&world).is_empty(), !leaves, "{way}");
+        assert_eq!(world.sqlite("PRAGMA integrity_check"), "ok");
+    }
+}
+
+#[test]
+fn a_daemon_leaves_what_was_put_in_the_place_of_its_index_as_it_is_and_says_so() {
+    let world = World::with(&["a=1"]);
+    world.config(QUICK);
+    let mut daemon = Daemon::ready(&world);
+    world.wait_for_state("tree", "in_sync");
+    let other = world.data.join("theirs");
+    assert!(Command::new("sqlite3").arg(&other).arg("CREATE TABLE theirs(x)").status().unwrap().success());
+    let theirs = fs::read(&other).unwrap();
+    fs::rename(&other, world.data.join("index.db")).unwrap();
+    world.put("b=2");
+    let says = |log: &String| log.contains("index.db is not an index of watchkeeper; it was left as it is");
+    world.wait("it says why it ends", || daemon.log(), says);
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(1));
+    assert_eq!(fs::read(world.data.join("index.db")).unwrap(), theirs);
+    fs::remove_file(world.data.join("index.db")).unwrap();
+    world.ok(&["sync"]);
+    world.assert_in_step();
+    assert_agrees(&world);
 }
