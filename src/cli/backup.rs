@@ -6,17 +6,27 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
+use super::follow;
 use super::output::ask;
 use crate::domain::amount::{bytes, plural};
 use crate::domain::show::show;
-use crate::engine::backup::{BackupError, back_up};
+use crate::engine::backup::{BackupError, back_up, give_up};
 use crate::engine::restore::{RestoreError, prepare};
 use crate::engine::{LockError, now};
 
 /// Runs `backup`, beside whatever runs.
 pub fn back_up_to(context: &mut Context, file: &Path) -> Result<Verdict> {
     let directory = context.places.data_directory()?.ok_or(BackupError::NoIndex)?;
-    let made = back_up(&directory, &std::path::absolute(file)?, now())?;
+    let file = std::path::absolute(file)?;
+    let to = file.clone();
+    let made = match follow::unless_signalled(move || back_up(&directory, &to, now()))? {
+        Ok(made) => made?,
+        Err(signal) => {
+            give_up(&file);
+            context.out.message("there is no backup: it was cancelled before its end");
+            return Ok(Verdict { signal: Some(signal), ..Verdict::default() });
+        }
+    };
     let (path, contents) = (show(made.path.as_os_str().as_encoded_bytes()), made.contents);
     if context.out.json {
         context.out.object(&json!({
@@ -71,6 +81,7 @@ impl From<BackupError> for CliError {
     fn from(error: BackupError) -> CliError {
         let hint = match &error {
             BackupError::Exists(_) => Some("give another name, or move that file away"),
+            BackupError::Inside(_) => Some("give a place outside of the data directory, best on another disk"),
             BackupError::NoIndex => Some("add a directory: watchkeeper repo add PATH"),
             BackupError::DamagedJournal(_) => {
                 Some("`watchkeeper verify-log` names it all; `watchkeeper sync` mends it")

@@ -96,6 +96,7 @@ impl From<IndexError> for CliError {
             | IndexError::Foreign(_)
             | IndexError::NoDatabase(_)
             | IndexError::NoBackup(_)
+            | IndexError::Missing(_)
             | IndexError::Older { .. } => None,
             other => Some(other.class().hint().to_owned()),
         };

@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Context;
-use super::exit::{Result, Verdict};
+use super::exit::{CliError, Result, Verdict};
 use super::output::{Tone, progress_target};
 use super::session::Session;
 use crate::domain::amount::{bytes, count, plural, took};
@@ -230,6 +230,28 @@ pub async fn any_signal() -> Result<u8> {
         number = caught(&mut interrupt, SIGINT) => number,
         number = caught(&mut terminate, SIGTERM) => number,
     })
+}
+
+/// Does `work` on a thread of its own. When a signal comes first, returns that: the process is to end, and takes the thread
+/// along, wherever it is.
+///
+/// # Errors
+/// When no thread or no signal can be had.
+pub fn unless_signalled<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<std::result::Result<T, u8>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.spawn_blocking(work);
+    let answer = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            answer = done => answer.map(Ok).map_err(|_| CliError::failed("its thread panicked; this is a bug")),
+            signal = any_signal() => Ok(Err(signal?)),
+        }
+    });
+    // Waiting for it would be waiting for the work.
+    runtime.shutdown_background();
+    answer
 }
 
 /// Waits until an engine has nothing that waits or runs, or has ended.

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use tokio::signal::unix::SignalKind;
 
 use args::{Cli, Command, ConfigCommand};
 use exit::{CliError, Result, Verdict};
@@ -46,6 +47,7 @@ pub(crate) struct Context {
 
 /// Runs the program and returns its exit code; the only caller is `main`.
 pub fn run() -> ExitCode {
+    let _outlives_limit = outlive_file_limit();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -66,6 +68,15 @@ pub fn run() -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// A limit on the size of files (`ulimit -f`) fails a write, as a full disk does, and does not end the program: once a handler
+/// stands it stands to the end.
+fn outlive_file_limit() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _context = runtime.enter();
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    tokio::signal::unix::signal(kind).map(drop)
 }
 
 fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {

@@ -18,6 +18,9 @@ use crate::engine;
 /// A time of day names no day: older than this it is told how long ago it was.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// The clock was set back when a moment that has been lies so far ahead.
+const CLOCKS_DIFFER_MS: i64 = 5 * 60 * 1000;
+
 /// Runs `status`.
 pub fn run(context: &mut Context, args: &Status) -> Result<Verdict> {
     let statuses = read(context, args.name.as_deref())?;
@@ -111,9 +114,16 @@ pub fn show(context: &mut Context, statuses: &[Standing]) -> Result<()> {
 fn as_of(standing: &Standing, now: Timestamp) -> String {
     match (standing.live().true_as_of, standing.true_as_of()) {
         (Some(proven), _) if now.since_ms(proven) < DAY_MS => proven.local_time(),
+        // The clock was wrong then, or is now.
+        (_, Some(at)) if is_to_come(at, now) => at.local(),
         (_, Some(at)) => age(now.since_ms(at)),
         (_, None) => "never".to_owned(),
     }
+}
+
+/// Tells whether a moment that has been lies ahead by the clock, by more than clocks of machines differ.
+fn is_to_come(at: Timestamp, now: Timestamp) -> bool {
+    at.since_ms(now) > CLOCKS_DIFFER_MS
 }
 
 fn watching(standing: &Standing) -> Cell {
@@ -208,12 +218,16 @@ fn check(context: &mut Context, args: &Status, statuses: &[Standing]) -> Result<
         if found.failed && !is_down(state) && max_age.is_none() {
             say("never listed to its end".to_owned());
         }
+        let comes = standing.true_as_of().is_some_and(|at| is_to_come(at, now));
         let is_over = |limit: std::time::Duration| {
-            since_ms.is_none_or(|since| u128::from(since.unsigned_abs()) > limit.as_millis())
+            comes || since_ms.is_none_or(|since| u128::from(since.unsigned_abs()) > limit.as_millis())
         };
         if !is_paused && max_age.is_some_and(is_over) {
             verdict.failed = true;
-            let since = since_ms.map(|ms| format!("true as of {} only", ago(ms)));
+            let since = since_ms.map(|ms| match comes {
+                true => "compared at a time that is yet to come: the clock was set back; sync it".to_owned(),
+                false => format!("true as of {} only", ago(ms)),
+            });
             say(since.unwrap_or("never listed to its end".to_owned()));
         }
     }

@@ -42,6 +42,8 @@ pub struct Kept {
 pub enum BackupError {
     #[error("{} exists already; it was left as it is", .0.display())]
     Exists(PathBuf),
+    #[error("{} lies among watchkeeper's own files", .0.display())]
+    Inside(PathBuf),
     #[error("there is no index yet that could be backed up")]
     NoIndex,
     #[error("{}: {source}", .path.display())]
@@ -69,7 +71,7 @@ impl BackupError {
             BackupError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Class::DeviceFull,
             BackupError::Io { .. } | BackupError::Journal(_) => Class::Io,
             BackupError::DamagedJournal(_) => Class::DatabaseCorrupt,
-            BackupError::Exists(_) | BackupError::NoIndex => Class::Config,
+            BackupError::Exists(_) | BackupError::Inside(_) | BackupError::NoIndex => Class::Config,
         }
     }
 }
@@ -87,20 +89,25 @@ pub fn back_up(directory: &Path, file: &Path, at: Timestamp) -> Result<Backup, B
 fn make(directory: &Path, file: &Path, at: Timestamp, goes_without: bool) -> Result<Backup, BackupError> {
     let index = directory.join("index.db");
     if std::fs::metadata(&index).map_or(0, |found| found.len()) == 0 {
-        return Err(BackupError::NoIndex);
+        return Err(match journal::exists(directory) {
+            true => BackupError::Index(IndexError::Missing(index)),
+            false => BackupError::NoIndex,
+        });
     }
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let parent = parent.canonicalize().map_err(BackupError::at(parent))?;
     let name = file.file_name().ok_or_else(|| BackupError::Exists(file.to_owned()))?;
     let path = parent.join(name);
+    if parent.starts_with(directory) && parent != directory.join(DIRECTORY) {
+        return Err(BackupError::Inside(path));
+    }
     let refuse_existing = || match path.symlink_metadata() {
         Ok(_) => Err(BackupError::Exists(path.clone())),
         Err(_) => Ok(()),
     };
     refuse_existing()?;
-    let mut unfinished = name.to_owned();
-    unfinished.push(format!(".{}.tmp", std::process::id()));
-    let draft = Unfinished(parent.join(unfinished));
+    remove_leftovers(&parent, name);
+    let draft = Unfinished(draft_of(&path, std::process::id()));
     File::options().write(true).create_new(true).mode(0o600).open(&draft.0).map_err(BackupError::at(&draft.0))?;
     let contents = draw_up(directory, &index, &draft.0, at, goes_without).map_err(|error| match error {
         BackupError::Index(source @ IndexError::Sqlite(_)) if source.class() != Class::DatabaseCorrupt => {
@@ -149,6 +156,30 @@ fn draw_up(
         break;
     }
     Ok(draft.finish(at)?)
+}
+
+fn draft_of(path: &Path, pid: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{pid}.tmp"));
+    name.into()
+}
+
+/// Removes what this process has of a backup to `file` that it will not finish.
+pub fn give_up(file: &Path) {
+    drop(Unfinished(draft_of(file, std::process::id())));
+}
+
+/// Removes what processes that were killed have left of a backup of this name.
+fn remove_leftovers(parent: &Path, name: &std::ffi::OsStr) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let rest = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+        let pid = rest.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".tmp"));
+        let pid = pid.and_then(|pid| std::str::from_utf8(pid).ok()?.parse::<u32>().ok());
+        if let Some(pid) = pid.filter(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            drop(Unfinished(draft_of(&parent.join(name), pid)));
+        }
+    }
 }
 
 /// A file that has not got its name yet: what is left of it goes, with what SQLite has put beside it.

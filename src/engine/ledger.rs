@@ -204,6 +204,9 @@ impl Ledger {
     /// Compares all of both, as a start does only when it has a reason to, and puts right what differs in two looks: what is
     /// on its way from one to the other has mostly arrived by the second, and is written twice otherwise, which is no harm.
     fn look_over(&self, now: Timestamp) -> Result<()> {
+        if let Some(fault) = read(&self.directory, Extent::All).map_err(journal_failed)?.damage() {
+            self.renew(&fault.to_string(), now)?;
+        }
         let first = self.differences()?;
         if first.is_empty() {
             return Ok(());
@@ -214,6 +217,17 @@ impl Ledger {
             tracing::error!("{difference}; it is put right");
         }
         settle(&self.writer, |events| self.journal().append(now, events).map_err(journal_failed), stays, now)
+    }
+
+    /// Writes a damaged journal anew from the index. A run that ends meanwhile looks for its line, and writes it again.
+    fn renew(&self, fault: &str, now: Timestamp) -> Result<()> {
+        let reason = format!("the journal was damaged ({fault}); it was set aside and written anew");
+        tracing::error!("{reason}");
+        self.writer.note_conflict(now, reason)?;
+        let mut journal = self.journal();
+        let alive: Vec<Event> =
+            self.reader()?.sealed_runs(None)?.into_iter().map(|(run, _)| Event::Backfill(run)).collect();
+        journal.renew(now, &alive).map_err(journal_failed)
     }
 
     /// Returns what does not agree, but for what runs. The journal is read first: what is newer in the index is on its way.

@@ -92,7 +92,10 @@ fn lock_exclusively(file: &File) -> Result<(), rustix::io::Errno> {
 
 /// Tells whether a process holds the lock of a data directory now.
 pub fn is_running(data_directory: &Path) -> bool {
-    let Ok(file) = File::open(data_directory.join("engine.lock")) else { return false };
+    let mut options = File::options();
+    // Who would wait here for the other end of a pipe waits for ever.
+    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let Ok(file) = options.open(data_directory.join("engine.lock")) else { return false };
     // Shared, and let go at once: two who ask do not see each other.
     matches!(flock(&file, FlockOperation::NonBlockingLockShared), Err(rustix::io::Errno::WOULDBLOCK))
 }
@@ -100,13 +103,16 @@ pub fn is_running(data_directory: &Path) -> bool {
 /// Opens the index of a data directory to read, as one who is not its engine; `None` when there is none yet.
 ///
 /// # Errors
-/// Those of [`Reader::open`].
+/// Those of [`Reader::open`]; also when it has gone and left its journal.
 pub fn open_index(data_directory: &Path) -> Result<Option<Reader>, IndexError> {
     let path = data_directory.join("index.db");
     // An engine writes the start of a run only while it has the lock.
     match is_running(data_directory) {
         true => Reader::open(&path),
-        false => Reader::open_left_alone(&path),
+        false => match Reader::open_left_alone(&path)? {
+            None if crate::journal::exists(data_directory) => Err(IndexError::Missing(path)),
+            opened => Ok(opened),
+        },
     }
 }
 

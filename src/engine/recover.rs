@@ -10,6 +10,8 @@
 //! | a run only in the index | written into the journal |
 //! | a row that differs, or whose sum does | the journal wins, the old row goes to `run_conflicts` |
 //! | a start without an end | `interrupted`, in both |
+//! | a repository that differs, or is only in the journal | the journal wins: what was never told to it was never acknowledged |
+//! | a run that is another one in each | the journal is of another history: set aside, and written anew from the index |
 //! | damage inside the journal, a file of it missing | all of it set aside and written anew, from both |
 
 use std::collections::BTreeMap;
@@ -25,7 +27,8 @@ use crate::domain::report::Run;
 use crate::domain::run::Outcome;
 use crate::index::{CUT_OFF, IndexError, Reader, Replay, Result, Seal, Writer};
 use crate::journal::{
-    Book, Difference, Event, Extent, Floor, Journal, Reading, Row, Written, compare, read, row_sum, set_aside,
+    Astray, Book, DIRECTORY, Difference, Event, Extent, Floor, Journal, Reading, Row, Written, clash, compare,
+    compare_repositories, read, row_sum, set_aside,
 };
 
 /// The three files of a database: none of them is worth anything without the others.
@@ -102,17 +105,32 @@ fn try_open(directory: &Path, batch_size: usize, at: Timestamp, past: Past) -> R
     let opened = Journal::open(directory, extent, Floor { seq, number }, at);
     let (mut journal, mut reading) = opened.map_err(journal_failed)?;
     let mut differences = differences(&reader, &reading, extent)?;
-    if extent == Extent::Last && !(differences.is_empty() && reading.is_whole()) {
+    let mut astray = compare_repositories(&reading.book, &reader.definitions()?);
+    if extent == Extent::Last && !(differences.is_empty() && astray.is_empty() && reading.is_whole()) {
         extent = Extent::All;
         reading = read(directory, extent).map_err(journal_failed)?;
         differences = self::differences(&reader, &reading, extent)?;
+        astray = compare_repositories(&reading.book, &reader.definitions()?);
     }
-    let has_gone_back = was_restored || rebuilt.is_some() || differences.iter().any(Difference::is_behind);
+    if let Some(number) = clash(&differences) {
+        drop(journal);
+        let place = set_aside(directory, &[DIRECTORY], at).map_err(journal_failed)?;
+        let reason =
+            format!("the journal was not of this index: run {number} is another one there; it was written anew");
+        tracing::error!(set_aside = ?place, "{reason}");
+        writer.note_conflict(at, reason)?;
+        return try_open(directory, batch_size, at, Past { is_unclean: true, was_restored, rebuilt });
+    }
+    // A journal that has lost lines does not know better.
+    let is_complete = reading.is_whole() && reading.last_seq >= seq && reading.segments > 0;
+    astray.retain(|found| is_complete && found.is_behind());
+    let is_behind = differences.iter().any(Difference::is_behind) || !astray.is_empty();
+    let has_gone_back = was_restored || rebuilt.is_some() || is_behind;
     if has_gone_back {
         restore_repositories(&writer, &reader, &reading.book)?;
         differences = self::differences(&reader, &reading, extent)?;
     }
-    note(&writer, &differences, &reading, seq, rebuilt, at)?;
+    note(&writer, &differences, &astray, &reading, seq, rebuilt, at)?;
     settle(&writer, |events| journal.append(at, events).map_err(journal_failed), differences, at)?;
     if has_gone_back {
         // The next run of any kind lists everything, also when this process does not live to ask for one.
@@ -168,6 +186,7 @@ fn restore_repositories(writer: &Writer, reader: &Reader, book: &Book) -> Result
 fn note(
     writer: &Writer,
     differences: &[Difference],
+    astray: &[Astray],
     reading: &Reading,
     known_seq: u64,
     rebuilt: Option<String>,
@@ -178,6 +197,9 @@ fn note(
     let mut notes: Vec<String> = rebuilt.iter().cloned().collect();
     if lost > 0 && rebuilt.is_none() {
         notes.push(format!("the index was older than the journal by {lost} runs, which were put back"));
+    }
+    if rebuilt.is_none() {
+        notes.extend(astray.iter().map(|found| format!("{found}; it was put right")));
     }
     let unknown = count(|difference| matches!(difference, Difference::OnlyIndex(_)));
     if unknown > 0 && known_seq > 0 {

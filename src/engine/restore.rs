@@ -44,6 +44,9 @@ pub enum RestoreError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Backup(#[from] super::backup::BackupError),
+    /// It is decided, and not everything is in its place.
+    #[error("the restore of a backup cannot be finished; the next start goes on with it. {0}")]
+    Unfinished(Box<RestoreError>),
 }
 
 impl RestoreError {
@@ -113,7 +116,7 @@ impl Restore {
     /// Puts it in place, and what was there into `quarantine/`. Returns where that is; `None` when nothing was there.
     ///
     /// # Errors
-    /// When files cannot be moved; what has begun by then the next start carries on.
+    /// When files cannot be moved: everything is as it was, or it is [`RestoreError::Unfinished`].
     pub fn put_in_place(mut self, at: Timestamp) -> Result<Option<PathBuf>, RestoreError> {
         // The next start is to look closely, however this ends.
         self.lock.is_settled = false;
@@ -121,8 +124,26 @@ impl Restore {
         // An empty one is the mark of an earlier restore.
         std::fs::rename(&stage, &decided).map_err(RestoreError::at(&decided))?;
         sync(&self.directory)?;
-        move_in(&self.directory, at)
+        move_in(&self.directory, at).map_err(|error| match take_back(&self.directory) {
+            true => error,
+            false => RestoreError::Unfinished(Box::new(error)),
+        })
     }
+}
+
+/// Takes a decision back of which nothing has been carried out. Returns whether that could be done.
+fn take_back(directory: &Path) -> bool {
+    let (stage, decided) = (directory.join(STAGE), directory.join(DECIDED));
+    let is_all_there = [journal::DIRECTORY, "index.db"].iter().all(|name| decided.join(name).exists());
+    let is_in_place = |name: &&str| directory.join(name).symlink_metadata().is_ok();
+    // What was there before has not been moved, or has been moved back.
+    let has_old = INDEX_FILES.iter().any(is_in_place) && is_in_place(&journal::DIRECTORY);
+    is_all_there && has_old && std::fs::rename(decided, stage).is_ok() && sync(directory).is_ok()
+}
+
+/// Tells whether a restore is decided and not finished.
+pub(super) fn is_unfinished(directory: &Path) -> bool {
+    std::fs::read_dir(directory.join(DECIDED)).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 impl Drop for Restore {
@@ -145,7 +166,7 @@ pub(super) fn carry_on(directory: &Path, at: Timestamp) -> Result<bool, RestoreE
     if !directory.join(DECIDED).is_dir() {
         return Ok(false);
     }
-    move_in(directory, at)?;
+    move_in(directory, at).map_err(|error| RestoreError::Unfinished(Box::new(error)))?;
     Ok(true)
 }
 

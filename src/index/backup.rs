@@ -5,7 +5,7 @@
 //! run in a transaction, needs a connection that may write, and takes several times as long.) The journal's files become
 //! rows of a table: so the copy is one file that SQLite itself can look over. Knows nothing of what stands in them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::limits::Limit;
@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::connection::{self, harden, immutable_uri, pragma_i32};
 use super::{APPLICATION_ID, IndexError, Result, migrate};
 use crate::domain::moment::Timestamp;
+use crate::domain::problem::Class;
 
 /// A file of the journal that began just before many lines came at once may be so long.
 const LONGEST_BLOB: i32 = 512 << 20;
@@ -32,7 +33,10 @@ pub struct Contents {
 
 /// A copy that is not finished.
 #[derive(Debug)]
-pub struct Draft(Connection);
+pub struct Draft {
+    db: Connection,
+    path: PathBuf,
+}
 
 /// Returns the schema of the index at `path` if it is an older one than this program's.
 ///
@@ -57,7 +61,7 @@ impl Draft {
     /// When one of them cannot be opened, the index is not ours or newer, or there is no room.
     pub fn copy(index: &Path, file: &Path) -> Result<Draft> {
         let reader = connection::open_reader(index)?;
-        Ok(Draft(copy(&reader, file)?))
+        Ok(Draft { db: copy(&reader, file)?, path: file.to_owned() })
     }
 
     /// Begins to take the journal; what was put before is forgotten.
@@ -65,7 +69,7 @@ impl Draft {
     /// # Errors
     /// Those of SQLite.
     pub fn begin_journal(&self) -> Result<()> {
-        let db = &self.0;
+        let db = &self.db;
         if !db.is_autocommit() {
             db.execute_batch("ROLLBACK")?;
         }
@@ -78,21 +82,44 @@ impl Draft {
     /// # Errors
     /// Those of SQLite.
     pub fn put(&self, segment: u32, lines: &[u8]) -> Result<()> {
-        self.0.execute("INSERT INTO backup_journal (segment, lines) VALUES (?1, ?2)", (segment, lines))?;
+        self.db.execute("INSERT INTO backup_journal (segment, lines) VALUES (?1, ?2)", (segment, lines))?;
         Ok(())
     }
 
-    /// Ends the copy and looks all of it over. It must still be synced.
+    /// Ends the copy and looks all of it over, as the one file that it will be. It must still be synced.
     ///
     /// # Errors
-    /// Those of SQLite; also when the copy is damaged, which the index then is.
+    /// Those of SQLite; also when the copy is damaged, which the index then is, or not whole.
     pub fn finish(self, taken_at: Timestamp) -> Result<Contents> {
         let program = env!("CARGO_PKG_VERSION");
-        self.0.execute("INSERT INTO backup (taken_ms, program) VALUES (?1, ?2)", (taken_at.0, program))?;
-        self.0.execute_batch("COMMIT")?;
-        look_over(&self.0)?;
-        contents(&self.0, taken_at)
+        self.db.execute("INSERT INTO backup (taken_ms, program) VALUES (?1, ?2)", (taken_at.0, program))?;
+        self.db.execute_batch("COMMIT")?;
+        self.db.close().map_err(|(_, error)| error)?;
+        let written = open_backup(&self.path)?;
+        look_over(&written)?;
+        contents(&written, taken_at)
     }
+}
+
+/// Opens a backup to read, as it lies. It takes no lock and makes no file beside it: the backup may lie where nothing can be
+/// written. What only stands beside it does not count.
+///
+/// # Errors
+/// When it is none, or of a newer program.
+fn open_backup(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(immutable_uri(path), flags)?;
+    harden(&db)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BLOB)?;
+    if pragma_i32(&db, "application_id")? != APPLICATION_ID {
+        return Err(IndexError::Foreign(path.to_owned()));
+    }
+    migrate::check_version(&db, path)?;
+    let has_tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('backup', 'backup_journal')";
+    if db.query_row(has_tables, [], |row| row.get::<_, i64>(0))? != 2 {
+        return Err(IndexError::NoBackup(path.to_owned()));
+    }
+    Ok(db)
 }
 
 /// Takes a backup apart: an index over `index`, which exists and is empty, looked over; and each file of the journal.
@@ -105,18 +132,7 @@ pub fn unpack(
     index: &Path,
     mut take: impl FnMut(u32, &[u8]) -> std::io::Result<()>,
 ) -> Result<Contents> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // It takes no lock and makes no file beside it: the backup may lie where nothing can be written.
-    let source = Connection::open_with_flags(immutable_uri(backup), flags)?;
-    harden(&source)?;
-    if pragma_i32(&source, "application_id")? != APPLICATION_ID {
-        return Err(IndexError::Foreign(backup.to_owned()));
-    }
-    migrate::check_version(&source, backup)?;
-    let has_tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('backup', 'backup_journal')";
-    if source.query_row(has_tables, [], |row| row.get::<_, i64>(0))? != 2 {
-        return Err(IndexError::NoBackup(backup.to_owned()));
-    }
+    let source = open_backup(backup)?;
     // From here on only of what was copied: what is looked over is what will be used.
     let db = copy(&source, index)?;
     look_over(&db)?;
@@ -145,10 +161,25 @@ fn copy(source: &Connection, file: &Path) -> Result<Connection> {
         _ => return Err(IndexError::broken("the index was locked while it was copied")),
     }
     let mode: String = db.query_row("PRAGMA journal_mode=DELETE", [], |row| row.get(0))?;
-    match mode.as_str() {
-        "delete" => Ok(db),
-        _ => Err(IndexError::Setting(format!("journal_mode is {mode}"))),
+    if mode != "delete" {
+        return Err(IndexError::Setting(format!("journal_mode is {mode}")));
     }
+    // SQLite answers so also when a sync failed and the file still says WAL: what is written next would stand beside it.
+    match is_of_one_file(file) {
+        Ok(true) => Ok(db),
+        Ok(false) => {
+            Err(IndexError::Stopped { class: Class::Io, message: "the copy could not be made one file".to_owned() })
+        }
+        Err(source) => Err(IndexError::Open { path: file.to_owned(), source }),
+    }
+}
+
+/// Reads the two bytes of a database's head that tell whether it has a WAL beside it: 2 if so, 1 if not.
+fn is_of_one_file(file: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let mut versions = [0; 2];
+    std::fs::File::open(file)?.read_exact_at(&mut versions, 18)?;
+    Ok(versions == [1, 1])
 }
 
 /// Every page, every index, every reference: the first check finds no wrong references.

@@ -97,6 +97,8 @@ pub enum IndexError {
     Sqlite(#[from] rusqlite::Error),
     #[error("the index has stopped writing: {message}")]
     Stopped { class: Class, message: String },
+    #[error("{} is missing, and its journal is there; `watchkeeper sync` makes it anew from that", .0.display())]
+    Missing(PathBuf),
     /// It was not acknowledged.
     #[error("{} was moved away or replaced while it was in use; nothing more is written to it", .0.display())]
     Replaced(PathBuf),
@@ -121,7 +123,7 @@ impl IndexError {
             },
             IndexError::Open { .. } => Class::Io,
             IndexError::Foreign(_) | IndexError::NoDatabase(_) | IndexError::Newer { .. } => Class::DatabaseCorrupt,
-            IndexError::Damaged(_) | IndexError::Replaced(_) => Class::DatabaseCorrupt,
+            IndexError::Damaged(_) | IndexError::Replaced(_) | IndexError::Missing(_) => Class::DatabaseCorrupt,
             // Whoever reads can do nothing; whoever writes brings it up to date.
             IndexError::Invalid(_) | IndexError::Older { .. } | IndexError::NoBackup(_) => Class::Config,
             IndexError::Unstable(_) => Class::Unstable,

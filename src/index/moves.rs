@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn a_chain_of_names_that_each_took_the_next_ones_place_breaks_nothing() {
         let temp = tempfile::tempdir().unwrap();
-        let mut db = connection::open_writer(&temp.path().join("index.db")).unwrap();
-        super::super::settle::prepare(&mut db).unwrap();
+        let db = connection::open_writer(&temp.path().join("index.db")).unwrap();
+        super::super::settle::prepare(&db).unwrap();
         db.execute_batch(
             "INSERT INTO directories (id, repository_id, parent_id, path, generation, scanned_ms) VALUES (1, 1, 0, x'61', 7, 0);
              INSERT INTO temp.moves VALUES (1, x'62', 1, x'63'), (1, x'61', 1, x'62');",

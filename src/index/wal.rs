@@ -64,6 +64,9 @@ pub(super) fn beside(index_path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
+/// At the end readers of runs that were cut short are waited for: they are about to go.
+pub(super) const READERS_GO_WITHIN: Duration = Duration::from_millis(500);
+
 /// What becomes of the WAL when it is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
@@ -84,7 +87,12 @@ fn bytes_to_copy(connection: &Connection) -> Result<u64> {
 
 /// Moves the WAL into the main file, as far as no reader stands in the way: that one is not waited for.
 pub(super) fn move_in(connection: &Connection, how: How) -> Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
+    move_in_within(connection, how, Duration::ZERO)
+}
+
+/// As [`move_in`], and waits so long for readers.
+pub(super) fn move_in_within(connection: &Connection, how: How, patience: Duration) -> Result<()> {
+    connection.busy_timeout(patience)?;
     let sql = match how {
         How::Copy => "PRAGMA wal_checkpoint(PASSIVE)",
         How::CutOff => "PRAGMA wal_checkpoint(TRUNCATE)",

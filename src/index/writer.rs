@@ -156,12 +156,12 @@ impl Writer {
         self.call(|_| Ok(()))
     }
 
-    /// Moves the WAL into the main file and cuts it off, as far as no reader stands in the way.
+    /// Moves the WAL into the main file and cuts it off, when readers do not stand in the way for long.
     ///
     /// # Errors
     /// Those of SQLite.
     pub fn checkpoint(&self) -> Result<()> {
-        self.call(|db| wal::move_in(&db.connection, wal::How::CutOff))
+        self.call(|db| wal::move_in_within(&db.connection, wal::How::CutOff, wal::READERS_GO_WITHIN))
     }
 
     /// Looks whether the index was moved away or replaced: from then on nothing is written any more.

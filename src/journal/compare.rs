@@ -1,11 +1,12 @@
-//! The journal beside the index, run by run: what does not agree. Serves recovery, and whoever only wants to know.
+//! The journal beside the index, run by run and repository by repository: what does not agree. Serves recovery, and whoever
+//! only wants to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::book::{Book, Entry};
 use super::record::row_sum;
-use crate::domain::report::Run;
+use crate::domain::report::{Definition, Run};
 
 /// A row of the index with the sum that stands beside it.
 pub type Row = (Run, Option<[u8; 16]>);
@@ -53,6 +54,64 @@ impl fmt::Display for Difference {
         };
         write!(f, "run {} ({}) {what}", self.run().number, self.run().run_id)
     }
+}
+
+/// A repository on which the two do not agree. Its place's identity does not count: a run notes that by itself, and the
+/// journal has it from the run's end on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// The index has lost it.
+    OnlyJournal(Definition),
+    /// The index has other settings.
+    Other(Definition),
+    /// The journal says that it was removed.
+    Gone(Definition),
+    /// The journal has not heard of it: killed between the two, or the journal has lost it.
+    OnlyIndex(Definition),
+}
+
+impl Astray {
+    /// Tells whether the index is older than the journal, or has what nobody was told of.
+    pub fn is_behind(&self) -> bool {
+        !matches!(self, Astray::OnlyIndex(_))
+    }
+}
+
+impl fmt::Display for Astray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (definition, what) = match self {
+            Astray::OnlyJournal(definition) => (definition, "is in the journal and not in the index"),
+            Astray::Other(definition) => (definition, "is not in the index as the journal has it"),
+            Astray::Gone(definition) => (definition, "is in the index, although the journal says that it was removed"),
+            Astray::OnlyIndex(definition) => (definition, "is in the index and not in the journal"),
+        };
+        write!(f, "repository {} {what}", definition.name)
+    }
+}
+
+/// Compares the repositories of the book with those of the index. Returns what does not agree, by id.
+pub fn compare_repositories(book: &Book, rows: &[Definition]) -> Vec<Astray> {
+    let mut astray = Vec::new();
+    for row in rows {
+        match book.repositories.get(&row.id) {
+            Some((told, _)) if Definition { identity: row.identity.clone(), ..told.clone() } == *row => {}
+            Some((told, _)) => astray.push(Astray::Other(told.clone())),
+            None if book.gone_repositories.contains(&row.id) => astray.push(Astray::Gone(row.clone())),
+            None => astray.push(Astray::OnlyIndex(row.clone())),
+        }
+    }
+    let there: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
+    let lost = book.repositories.values().filter(|(told, _)| !there.contains(&told.id));
+    astray.extend(lost.map(|(told, _)| Astray::OnlyJournal(told.clone())));
+    astray
+}
+
+/// Returns the number of a run that is another in the journal than in the index: the two are not of one history.
+pub fn clash(differences: &[Difference]) -> Option<i64> {
+    let told = differences.iter().filter(|found| matches!(found, Difference::OnlyJournal(_)));
+    let numbers: BTreeSet<i64> = told.map(|found| found.run().number).collect();
+    let in_index = |found: &&Difference| matches!(found, Difference::OnlyIndex(_) | Difference::Gone(_));
+    differences.iter().filter(in_index).map(|found| found.run().number).find(|number| numbers.contains(number))
 }
 
 /// Compares all that is in the book with rows by run id. Returns what does not agree, by number.

@@ -25,7 +25,7 @@ mod segment;
 mod write;
 
 pub use book::{Book, Entry};
-pub use compare::{Difference, Row, compare};
+pub use compare::{Astray, Difference, Row, clash, compare, compare_repositories};
 pub use fault::Fault;
 pub use read::{Extent, Reading, copy, read};
 pub use record::{Event, row_sum};

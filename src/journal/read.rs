@@ -8,6 +8,9 @@ use super::line::{Hash, Line, decode};
 use super::record::Event;
 use super::{DIRECTORY, JournalError, Result};
 
+/// Holds the last line of a file, and one that was torn after it.
+const LONGEST_END: u64 = 256 << 10;
+
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -43,6 +46,8 @@ pub struct Reading {
     pub segments: usize,
     pub bytes: u64,
     pub(super) last_hash: Hash,
+    /// What the first line was written after.
+    first_prev: Hash,
     /// The lines of the file before: a file that begins after a failed sync goes on from one of them.
     trail: Vec<(u64, Hash)>,
     pub(super) parts: Vec<Part>,
@@ -111,7 +116,7 @@ fn read_each<E: From<JournalError>>(
         if at > from {
             reading.faults.extend((numbers[at - 1] + 1..*number).map(|segment| Fault::NoSegment { segment }));
         }
-        let bytes = std::fs::read(&path).map_err(JournalError::at(&path))?;
+        let bytes = read_file(&path).map_err(JournalError::at(&path))?;
         reading.read_segment(*number, &bytes, at + 1 == numbers.len());
         let whole = reading.parts.last().map_or(0, |part| part.good_bytes as usize);
         take(*number, &bytes[..whole])?;
@@ -120,6 +125,14 @@ fn read_each<E: From<JournalError>>(
         reading.settle();
     }
     Ok(reading)
+}
+
+/// Reads a regular file; a pipe would be waited for.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    match std::fs::symlink_metadata(path)?.is_file() {
+        true => std::fs::read(path),
+        false => Err(std::io::Error::other("it is no regular file")),
+    }
 }
 
 impl Reading {
@@ -170,7 +183,7 @@ impl Reading {
         // After a sync that failed, a new file repeats what was never acknowledged.
         let resumes = begins && self.trail.contains(&(line.seq.saturating_sub(1), line.prev));
         if is_first {
-            self.first_seq = line.seq;
+            (self.first_seq, self.first_prev) = (line.seq, line.prev);
         } else if !resumes {
             if line.seq <= self.last_seq {
                 self.faults.push(Fault::Misplaced { segment, seq: line.seq });
@@ -209,6 +222,22 @@ impl Reading {
             })
         };
         self.faults.retain(|fault| !matches!(fault, Fault::Damaged { segment, .. } if is_harmless(*segment)));
+    }
+
+    /// Tells whether the file before the only one that was read ends where this one begins. Read of it is its end alone.
+    pub(super) fn goes_on(&self, directory: &Path) -> Result<bool> {
+        use std::os::unix::fs::FileExt;
+        let numbers = segments(directory)?;
+        let [.., before, _] = numbers[..] else { return Ok(true) };
+        let path = path_of(directory, before);
+        let failed = JournalError::at(&path);
+        let file = std::fs::File::open(&path).map_err(&failed)?;
+        let len = file.metadata().map_err(&failed)?.len();
+        let from = len.saturating_sub(LONGEST_END);
+        let mut bytes = vec![0; usize::try_from(len - from).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, from).map_err(&failed)?;
+        let last = bytes.split(|byte| *byte == b'\n').rev().find_map(decode);
+        Ok(last.is_some_and(|last| last.seq + 1 == self.first_seq && last.hash == self.first_prev))
     }
 
     /// Tells whether everything that was read is as it was written, but for an end that was torn off.

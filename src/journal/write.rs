@@ -67,16 +67,22 @@ pub fn write_copy(directory: &Path, segment: u32, lines: &[u8]) -> std::io::Resu
 /// Moves files into a directory of their own below `quarantine/`; those that are not there are passed over.
 ///
 /// # Errors
-/// When one cannot be moved.
+/// When one cannot be moved; then those that were are moved back.
 pub fn set_aside(directory: &Path, names: &[&str], at: Timestamp) -> Result<PathBuf> {
     let place = quarantine(directory, at)?;
+    let mut moved = Vec::new();
     for name in names {
-        let (from, file) = (directory.join(name), Path::new(name).file_name().unwrap_or_default());
-        match std::fs::rename(&from, place.join(file)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(JournalError { path: from, source: error });
+        let (from, to) = (directory.join(name), place.join(Path::new(name).file_name().unwrap_or_default()));
+        match std::fs::rename(&from, &to) {
+            Ok(()) => moved.push((from, to)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => {
+                for (from, to) in moved.into_iter().rev() {
+                    // What cannot be moved back either lies in quarantine, and is not lost.
+                    let _back = std::fs::rename(to, from);
+                }
+                return Err(JournalError { path: from, source });
             }
-            _ => {}
         }
     }
     sync_directory(&place)?;
@@ -104,8 +110,9 @@ impl Journal {
         make_directory(&directory.join(DIRECTORY))?;
         let mut reading = read(directory, extent)?;
         let begins_well = |part: &Part| part.begins_well && !part.is_damaged;
-        if extent == Extent::Last && !reading.parts.last().is_none_or(begins_well) {
-            // It does not tell what came before it.
+        let tells_all = || Ok(reading.parts.last().is_none_or(begins_well) && reading.goes_on(directory)?);
+        if extent == Extent::Last && !tells_all()? {
+            // It does not tell what came before it, or that is not what it was written after.
             extent = Extent::All;
             reading = read(directory, extent)?;
         }

@@ -63,6 +63,10 @@ fn a_file_that_exists_is_refused_and_stays_and_what_fails_leaves_nothing() {
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     let said = world.exits(1, &["backup", world.temp.path().join("none/copy").to_str().unwrap()]);
     assert!(said.err.contains("/none: No such file or directory"), "{said:?}");
+    for name in ["engine.sock", "journal/000009.jsonl"] {
+        let said = world.exits(1, &["backup", world.data.join(name).to_str().unwrap()]);
+        assert!(said.err.contains("lies among") && !world.data.join(name).exists(), "{said:?}");
+    }
     let empty = World::empty();
     let said = empty.exits(1, &["backup", empty.temp.path().join("copy").to_str().unwrap()]);
     assert!(said.err.contains("no index yet") && !empty.data.exists(), "{said:?}");
@@ -287,4 +291,89 @@ fn a_daemon_backs_up_by_itself_and_doctor_says_when() {
     restore(&world, &place.join(&names()[1]));
     world.sync(&[]);
     world.assert_in_step();
+}
+
+/// Backs up under strace with faults, to `file`.
+fn back_up_with(world: &World, file: &Path, inject: &[&str]) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-o", "/dev/null"]).args(inject).arg(BINARY).arg("--data-dir").arg(&world.data);
+    strace.arg("backup").arg(file).env("HOME", world.temp.path()).stdin(Stdio::null());
+    strace
+}
+
+#[test]
+fn whatever_call_fails_a_backup_is_whole_or_there_is_none() {
+    if !can("whatever_call_fails_a_backup", &["strace", "-o", "/dev/null", "true"]) {
+        return;
+    }
+    let world = with_history();
+    let runs = history(&world).len();
+    let mut refused = 0;
+    for (call, most) in [("fsync", 12), ("unlink", 8), ("rename", 2)] {
+        for at in 1..=most {
+            let file = world.temp.path().join(format!("{call}-{at}"));
+            let inject = format!("inject={call}:error=EIO:when={at}");
+            let said = said(&mut back_up_with(&world, &file, &["-e", &format!("trace={call}"), "-e", &inject]));
+            match said.code {
+                0 => {
+                    let there =
+                        World { temp: tempfile::tempdir().unwrap(), tree: world.tree.clone(), ..World::empty() };
+                    restore(&there, &file);
+                    assert_eq!(history(&there).len(), runs, "{inject}");
+                }
+                _ => {
+                    refused += 1;
+                    // Its entry alone may not be on the disk yet.
+                    assert!(!file.exists() || said.err.contains("EIO") || said.err.contains("error"), "{said:?}");
+                }
+            }
+        }
+    }
+    assert!(refused > 4, "{refused} were refused");
+}
+
+#[test]
+fn a_backup_that_is_cancelled_says_so_and_leaves_nothing() {
+    if !can("a_backup_that_is_cancelled", &["strace", "-o", "/dev/null", "true"]) {
+        return;
+    }
+    let world = with_history();
+    let out = world.temp.path().join("out");
+    fs::create_dir(&out).unwrap();
+    // As a killed one leaves it: no process has this number.
+    fs::write(out.join("copy.4194999.tmp"), "half").unwrap();
+    let slow = ["-e", "trace=fsync", "-e", "inject=fsync:delay_enter=2000000:when=1+"];
+    let backup = back_up_with(&world, &out.join("copy"), &slow).stderr(Stdio::piped()).spawn().unwrap();
+    let names = || -> Vec<String> {
+        fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let pid = |names: &Vec<String>| {
+        names.iter().find_map(|name| Some(name.strip_prefix("copy.")?.strip_suffix(".tmp")?.to_owned()))
+    };
+    let is_begun = |names: &Vec<String>| pid(names).is_some_and(|pid| pid != "4194999");
+    let begun = world.wait("it has begun", names, is_begun);
+    let done = Command::new("kill").args(["-INT", &pid(&begun).unwrap()]).status().unwrap();
+    assert!(done.success());
+    let ended = backup.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(130) && err.contains("there is no backup"), "{ended:?}");
+    assert_eq!(names(), Vec::<String>::new());
+    world.ok(&["backup", out.join("copy").to_str().unwrap()]);
+}
+
+#[test]
+fn a_restore_that_cannot_begin_leaves_everything_as_it_was_for_good() {
+    let world = with_history();
+    let file = back_up_of(&world);
+    world.sync(&["--note", "newer"]);
+    let before = history(&world);
+    // Where what it replaces should go.
+    fs::write(world.data.join("quarantine"), "").unwrap();
+    let said = world.exits(1, &["restore", file.to_str().unwrap(), "--yes"]);
+    assert!(said.err.contains("quarantine"), "{said:?}");
+    assert!(!world.data.join("restored").exists() && !world.data.join("restoring").exists());
+    fs::remove_file(world.data.join("quarantine")).unwrap();
+    world.ok(&["sync"]);
+    assert_eq!(older(&world, &before), before);
+    assert_agrees(&world);
 }

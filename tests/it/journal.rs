@@ -1,6 +1,7 @@
 //! The journal: whichever of journal and index is damaged or gone, the other gives the history back, run by run.
 
 mod faults;
+mod strayed;
 
 use super::world::{World, stop};
 use serde_json::Value;

@@ -12,7 +12,7 @@ use crate::domain::moment::Timestamp;
 use crate::engine::ledger::journal_failed;
 use crate::engine::open_index;
 use crate::index::{IndexError, Reader};
-use crate::journal::{Difference, Extent, QUARANTINE, Row, compare, read};
+use crate::journal::{Difference, Extent, QUARANTINE, Row, compare, compare_repositories, read};
 
 /// What an engine is just writing agrees a moment later.
 const LOOKS: usize = 5;
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What was mended is told for so long.
 const TOLD_MS: i64 = 7 * 86_400_000;
 
-/// What does not agree: a run, or the journal with itself.
+/// What does not agree: a run, a repository, or the journal with itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
     pub run_id: Option<String>,
@@ -62,22 +62,24 @@ pub fn verify_log(directory: &Path) -> Result<Verified, IndexError> {
 fn look(directory: &Path) -> Result<Verified, IndexError> {
     // The journal first: what is newer in the index is on its way, and no disagreement.
     let reading = read(directory, Extent::All).map_err(journal_failed)?;
-    let rows = match open_index(directory)? {
-        Some(reader) => reader.sealed_runs(None)?,
-        None => Vec::new(),
+    let (rows, definitions) = match open_index(directory) {
+        Ok(Some(reader)) => (reader.sealed_runs(None)?, reader.definitions()?),
+        // Then all that the journal has is what the index has not.
+        Ok(None) | Err(IndexError::Missing(_)) => Default::default(),
+        Err(error) => return Err(error),
     };
+    let astray = compare_repositories(&reading.book, &definitions);
     let is_newer = |number: i64| reading.segments > 0 && number > reading.book.last_number;
     let rows: BTreeMap<String, Row> =
         rows.into_iter().filter(|(run, _)| !is_newer(run.number)).map(|row| (row.0.run_id.clone(), row)).collect();
     let found = compare(&reading.book, &rows);
     let open = found.iter().filter(|difference| matches!(difference, Difference::Open(_))).count();
-    let of_journal = reading.faults.iter().map(|fault| Disagreement {
-        run_id: None,
-        number: None,
-        message: format!("the journal: {fault}"),
-    });
+    let of_no_run = |message: String| Disagreement { run_id: None, number: None, message };
+    let of_journal = reading.faults.iter().map(|fault| of_no_run(format!("the journal: {fault}")));
+    let of_repositories = astray.iter().map(|found| of_no_run(found.to_string()));
     let of_runs = found.iter().filter(|difference| !matches!(difference, Difference::Open(_)));
     let disagreements: Vec<Disagreement> = of_journal
+        .chain(of_repositories)
         .chain(of_runs.map(|difference| Disagreement {
             run_id: Some(difference.run().run_id.clone()),
             number: Some(difference.run().number),
@@ -110,6 +112,11 @@ pub(super) fn examine(directory: &Path, reader: Option<&Reader>, now: Timestamp,
         let hint = "index and journal agree again; is the disk, or the memory, well?".to_owned();
         let value = json!({ "repairs": repairs.len(), "last_at": last.found_at.rfc3339(), "run_id": last.run_id });
         checks.push(Check { hint: Some(hint), ..check("repairs", State::Warn, message, value) });
+    }
+    if crate::engine::restore::is_unfinished(directory) {
+        let message = "a restored backup is not in its place yet; what is read here is what was before".to_owned();
+        let hint = "`watchkeeper sync`, or the next start of the daemon, goes on with it, and says what is in the way";
+        checks.push(Check { hint: Some(hint.to_owned()), ..check("restore", State::Fail, message, json!(null)) });
     }
     let place = directory.join(QUARANTINE);
     let entries = std::fs::read_dir(&place).map_or(0, |entries| entries.flatten().count());

@@ -8,12 +8,15 @@ use super::shared::Shared;
 use super::stack::{Source, Work};
 use super::targets::known_directories;
 use super::worker::run_round;
+use crate::disk::RootError;
 use crate::domain::amount::plural;
 use crate::domain::guard::Reason;
 use crate::domain::hint::Hints;
+use crate::domain::problem::Class;
 use crate::domain::run::Kind;
 use crate::engine::clock;
 use crate::index::{HoldResult, IndexError, Parked, Reader, Result};
+use rustix::io::Errno;
 
 /// How often directories whose stamp keeps moving are listed again before a run settles.
 const RELISTINGS: usize = 3;
@@ -51,7 +54,7 @@ pub(super) fn settle(shared: &Arc<Shared>) -> Result<Settled> {
     if is_over(shared) {
         return Ok(Settled::default());
     }
-    if has_parked && root_has_changed(shared) {
+    if has_parked && root_has_changed(shared)? {
         // Unmounted in the middle of the run: what was not found proves nothing.
         writer.forget_parked(&shared.run)?;
         let held = writer.hold_root(&shared.run, Reason::FilesystemChanged, clock::wall().0)?;
@@ -119,11 +122,18 @@ fn relist(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-fn root_has_changed(shared: &Shared) -> bool {
+/// Tells whether the root is another by now, or gone.
+///
+/// # Errors
+/// When that cannot be told for want of descriptors: it says nothing of the root.
+fn root_has_changed(shared: &Shared) -> Result<bool> {
     let began = shared.root.directory(b"").and_then(|directory| directory.identity());
+    let failed = |errno: Errno| IndexError::Stopped { class: Class::Io, message: format!("the root: {errno}") };
     match (began, crate::disk::Root::identity_now(shared.root.path())) {
-        (Ok(began), Ok(now)) => !began.is_same_place(&now),
-        _ => true,
+        (Err(errno @ (Errno::MFILE | Errno::NFILE)), _) => Err(failed(errno)),
+        (_, Err(RootError::Unreadable(_, errno @ (Errno::MFILE | Errno::NFILE)))) => Err(failed(errno)),
+        (Ok(began), Ok(now)) => Ok(!began.is_same_place(&now)),
+        _ => Ok(true),
     }
 }
 

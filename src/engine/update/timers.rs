@@ -93,12 +93,11 @@ pub(super) fn due(state: &mut State, now: Now, fx: &mut Vec<Effect>) {
     state.retries = later;
     let due: Vec<crate::engine::state::Retry> = due;
     for retry in due {
-        let is_open = state
-            .repositories
-            .get(&retry.id)
-            .is_some_and(|repo| !repo.is_paused() && !repo.is_stuck() && repo.away.is_none());
-        if is_open {
-            fx.push(Effect::Request(Box::new(retry.request)));
+        let repo = state.repositories.get(&retry.id);
+        if let Some(repo) = repo.filter(|repo| !repo.is_paused() && !repo.is_stuck() && repo.away.is_none()) {
+            // It may have got another name meanwhile.
+            let names = vec![repo.name().to_owned()];
+            fx.push(Effect::Request(Box::new(SyncRequest { names, ..retry.request })));
         }
     }
 }

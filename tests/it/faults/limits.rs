@@ -85,3 +85,29 @@ fn with_256_mb_of_memory_a_tree_is_synced_verified_and_watched() {
     world.wait_in_step();
     daemon.stop();
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_not_the_end() {
+    let world = wide(400);
+    world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--no-sync"]);
+    for args in [&["sync"][..], &["backup", "copy"]] {
+        let said = limited(&world, "--fsize=70000", args);
+        assert!(said.code == 1 && said.err.contains("watchkeeper: "), "{args:?}: {said:?}");
+        assert_no_panic(&said);
+    }
+    world.ok(&["sync"]);
+    world.assert_in_step();
+    assert_eq!(world.sqlite("PRAGMA integrity_check"), "ok");
+}
+
+#[test]
+fn where_nobody_hears_a_message_the_work_is_done_and_the_code_says_so() {
+    let world = wide(3);
+    let add = format!("{BINARY} --data-dir '{}' repo add '{}'", world.data.display(), world.tree.display());
+    let rename = format!("{BINARY} --data-dir '{}' repo rename tree other", world.data.display());
+    for command in [add, rename] {
+        let said = said(Command::new("sh").args(["-c", &format!("{command} 2> /dev/full")]));
+        assert_eq!(said.code, 0, "{command}: {said:?}");
+    }
+    assert_eq!(world.json(&["repo", "list"])[0]["repository"], "other");
+}

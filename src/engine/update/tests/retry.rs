@@ -130,3 +130,15 @@ fn requests_that_cannot_be_prepared_come_again_without_a_storm() {
     world.pass(11 * MINUTE);
     assert!(world.age(1).unwrap() < 11 * SECOND as i64);
 }
+
+#[test]
+fn a_retry_goes_by_the_name_that_the_repository_has_by_then() {
+    let mut world = failing(Class::DeviceFull);
+    world.pass(10 * SECOND);
+    assert_eq!(world.starts(1, Kind::Full).len(), 1);
+    world.trees.get_mut(&1).unwrap().tracked.repository.name = "renamed".to_owned();
+    world.tell();
+    world.fates.remove(&FULL);
+    world.pass(HOUR);
+    assert_eq!(world.starts(1, Kind::Full).len(), 2);
+}
