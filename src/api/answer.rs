@@ -41,6 +41,10 @@ const CODES: &[(&str, StatusCode)] = &[
     ("wrong_method", StatusCode::METHOD_NOT_ALLOWED),
     ("too_large", StatusCode::PAYLOAD_TOO_LARGE),
     ("not_json", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    ("too_slow", StatusCode::REQUEST_TIMEOUT),
+    ("wrong_host", StatusCode::MISDIRECTED_REQUEST),
+    ("forbidden", StatusCode::FORBIDDEN),
+    ("unauthorized", StatusCode::UNAUTHORIZED),
 ];
 
 impl Failure {

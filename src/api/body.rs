@@ -13,6 +13,12 @@ use super::answer::Failure;
 use crate::domain::path::RelPath;
 use crate::wire::path::{joined, split};
 
+/// A body that is announced so long is refused before it comes. A shorter one is read to the limit first: who is cut off while he
+/// sends may never read why.
+const NOT_WAITED_FOR_BYTES: u64 = 16 << 20;
+/// Who has not sent a request's body by then holds on to a connection.
+const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The JSON body of a changing request.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
@@ -223,8 +229,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::new("too_large", "the body is over 1 MiB"),
+    let too_large = || Failure::new("too_large", "the body is over 1 MiB");
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: u64| bytes > NOT_WAITED_FOR_BYTES) {
+        return Err(too_large());
+    }
+    let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
+    let read = read.map_err(|_| Failure::new("too_slow", "the body did not come in time"))?;
+    read.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Failure::usage(rejection.body_text()),
     })
 }

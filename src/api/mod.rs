@@ -1,4 +1,4 @@
-//! The API: HTTP/1.1 over a Unix socket. A server before an engine, and a client that gives the same
+//! The API: HTTP/1.1 over a Unix socket, and on a loopback address where that is asked for. A server before an engine, and a client that gives the same
 //! [`Handle`](crate::engine::Handle) to one that runs in another process.
 //!
 //! Routes and shapes are the contract's; `body` and `shape` hold them once for both sides. Speaks to the engine through
@@ -10,6 +10,7 @@ mod client;
 mod event;
 mod findings;
 mod looked;
+mod network;
 mod other;
 mod place;
 mod repositories;
@@ -22,6 +23,7 @@ mod status;
 mod stream;
 
 pub use client::{Client, attach, connect, snapshot};
+pub use network::Listen;
 pub use place::socket_path;
 pub use server::{Server, serve};
 pub use shape::{QueuedJson, SchedulerJson, check_json};
@@ -36,6 +38,8 @@ pub enum ApiError {
     TooLong(PathBuf),
     #[error("{}: {reason}", .path.display())]
     Unsafe { path: PathBuf, reason: String },
+    #[error("{address} cannot be listened on: {source}")]
+    NoDoor { address: String, source: std::io::Error },
     #[error("{}: another engine serves this socket", .0.display())]
     Taken(PathBuf),
     #[error("{}: {source}", .path.display())]

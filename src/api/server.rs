@@ -1,4 +1,4 @@
-//! The server: one thread that takes connections on the socket and answers them; the engine never waits for it.
+//! The server: one thread that takes connections and answers them; the engine never waits for it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,12 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::network::{self, Listen};
 use super::service::Service;
 use super::{ApiError, place, route};
 use crate::engine::{Ending, Engine, Handle};
@@ -43,27 +45,49 @@ enum Phase {
     Ending,
 }
 
-/// Starts to serve an engine on `socket`, for this user alone.
+/// Where guests come in.
+struct Doors {
+    socket: UnixListener,
+    router: Router,
+    /// Its router asks for the token.
+    network: Option<(TcpListener, Router)>,
+}
+
+/// Who has come in, and what serves him.
+enum Guest {
+    Local(UnixStream, Router),
+    Network(TcpStream, Router),
+}
+
+/// Starts to serve an engine on `socket`, for this user alone; on `listen`, too, for who has the token.
 ///
 /// # Errors
-/// When the socket's directory is not this user's alone, another engine serves the socket, or it cannot be bound.
-pub fn serve(handle: Handle, index_path: &Path, socket: PathBuf) -> Result<Server, ApiError> {
+/// When the socket's directory is not this user's alone, another engine serves the socket, or one of both cannot be bound.
+pub fn serve(handle: Handle, index_path: &Path, socket: PathBuf, listen: Option<Listen>) -> Result<Server, ApiError> {
     let io = |source| ApiError::Io { path: socket.clone(), source };
     place::check_directory(&socket)?;
     place::remove_stale(&socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
-    let listener = {
-        let _context = runtime.enter();
-        UnixListener::bind(&socket).map_err(io)?
+    let router = route::router(Service::new(handle, index_path));
+    let context = runtime.enter();
+    // First: where it cannot be had, no socket is left behind.
+    let network = match listen {
+        Some(listen) => {
+            let (listener, gate) = network::open(listen, index_path.parent().unwrap_or(Path::new(".")))?;
+            let check = axum::middleware::from_fn_with_state(gate, network::check);
+            Some((listener, router.clone().layer(check)))
+        }
+        None => None,
     };
+    let doors = Doors { socket: UnixListener::bind(&socket).map_err(io)?, router, network };
+    drop(context);
     // A umask around the bind would be that of the whole process and hit what other threads create meanwhile. Until
     // this line the directory keeps others out, and it goes on doing so.
     std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o600)).map_err(io)?;
     let (phase, phases) = watch::channel(Phase::Open);
-    let router = route::router(Service::new(handle, index_path));
     let thread = std::thread::Builder::new()
         .name("api".to_owned())
-        .spawn(move || runtime.block_on(accept(listener, router, phases)))
+        .spawn(move || runtime.block_on(accept(doors, phases)))
         .map_err(io)?;
     Ok(Server { socket, is_closed: false, phase, thread })
 }
@@ -108,8 +132,7 @@ impl Server {
     }
 }
 
-async fn accept(listener: UnixListener, router: Router, mut phases: watch::Receiver<Phase>) {
-    let us = rustix::process::geteuid().as_raw();
+async fn accept(doors: Doors, mut phases: watch::Receiver<Phase>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     let mut closing = phases.clone();
@@ -118,10 +141,11 @@ async fn accept(listener: UnixListener, router: Router, mut phases: watch::Recei
             biased;
             () = reached(&mut closing, Phase::Closing) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = doors.next() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let guest = match accepted {
+            Ok(Some(guest)) => guest,
+            Ok(None) => continue,
             Err(error) => {
                 // Out of descriptors, most likely: it passes when a connection ends.
                 tracing::warn!(%error, "a connection could not be taken");
@@ -129,24 +153,47 @@ async fn accept(listener: UnixListener, router: Router, mut phases: watch::Recei
                 continue;
             }
         };
-        if !is_ours(&stream, us) {
-            continue;
-        }
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             tracing::warn!("more than {MAX_CONNECTIONS} connections: the newest was closed");
             continue;
         };
-        let (router, phases) = (router.clone(), phases.clone());
+        let phases = phases.clone();
         connections.spawn(async move {
-            talk(stream, router, phases).await;
+            match guest {
+                Guest::Local(stream, router) => talk(stream, router, phases).await,
+                Guest::Network(stream, router) => talk(stream, router, phases).await,
+            }
             drop(place);
         });
     }
-    drop(listener);
+    drop(doors);
     reached(&mut phases, Phase::Ending).await;
     let said = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_WORDS, said).await.is_err() {
         tracing::debug!("some connections were cut off");
+    }
+}
+
+impl Doors {
+    /// Waits for the next guest; `None` when he was turned away.
+    async fn next(&self) -> std::io::Result<Option<Guest>> {
+        let from_network = async {
+            match &self.network {
+                Some((listener, router)) => listener.accept().await.map(|(stream, _)| (stream, router)),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = self.socket.accept() => {
+                let (stream, _) = accepted?;
+                let is_ours = is_ours(&stream, rustix::process::geteuid().as_raw());
+                Ok(is_ours.then(|| Guest::Local(stream, self.router.clone())))
+            }
+            accepted = from_network => {
+                let (stream, router) = accepted?;
+                Ok(Some(Guest::Network(stream, router.clone())))
+            }
+        }
     }
 }
 
@@ -170,7 +217,11 @@ fn is_ours(stream: &UnixStream, us: u32) -> bool {
     }
 }
 
-async fn talk(stream: UnixStream, router: Router, mut phases: watch::Receiver<Phase>) {
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut phases: watch::Receiver<Phase>,
+) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));

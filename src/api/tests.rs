@@ -49,7 +49,7 @@ impl World {
                 answer(&command)
             }));
         });
-        let server = super::serve(handle.clone(), &index_path, socket.clone()).unwrap();
+        let server = super::serve(handle.clone(), &index_path, socket.clone(), None).unwrap();
         World { socket, events, heard, server: Some(server), _handle: handle, _temp: temp }
     }
 

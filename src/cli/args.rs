@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::api::Listen;
+
 pub use look::{Changes, Damage, Digest, FileFormat, Files, Held, History, Problems, Stats, Status, Why};
 
 const EXAMPLES: &str = "Examples:
@@ -118,6 +120,9 @@ pub enum Command {
         /// Leave the terminal, and end when nobody looks on any more and nothing runs: how a screen starts its engine
         #[arg(long)]
         while_used: bool,
+        /// Serve the API on this loopback address, too, such as 127.0.0.1:8080, to who has the token in api.token
+        #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "while_used")]
+        listen: Option<Listen>,
     },
     /// Settings: in force, where they live, defaults
     #[command(subcommand)]

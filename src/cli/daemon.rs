@@ -17,6 +17,7 @@ use super::background;
 use super::exit::{CliError, Result, Verdict};
 use super::follow::describe;
 use super::session::{Session, holder};
+use crate::api::Listen;
 use crate::domain::amount::plural;
 use crate::domain::report::Run;
 use crate::domain::run::{Outcome, Tally};
@@ -41,12 +42,12 @@ const LOOKS_FOR_THE_FIRST: u32 = 100;
 const COUNT_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the command until a signal ends it, or until nobody needs it any more.
-pub fn run(context: &Context, while_used: bool) -> Result<Verdict> {
+pub fn run(context: &Context, while_used: bool, listen: Option<Listen>) -> Result<Verdict> {
     if while_used {
         background::leave_terminal()?;
     }
     let stay = if while_used { Stay::WhileUsed } else { Stay::Service };
-    let mut session = start(context, stay)?;
+    let mut session = start(context, stay, listen)?;
     if while_used {
         background::be_ready(&context.places.screen_log()?)?;
     }
@@ -62,7 +63,7 @@ pub fn run(context: &Context, while_used: bool) -> Result<Verdict> {
                 return Err(CliError::failed("the index was replaced again just after it was opened anew"));
             }
             Ending::IndexLost => {
-                session = start(context, stay)?;
+                session = start(context, stay, listen)?;
                 opened_anew = Some(Instant::now());
                 tracing::warn!("the index was opened anew");
             }
@@ -75,8 +76,8 @@ pub fn run(context: &Context, while_used: bool) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-fn start(context: &Context, stay: Stay) -> Result<Session> {
-    let session = Session::start_resident(context, stay)?;
+fn start(context: &Context, stay: Stay, listen: Option<Listen>) -> Result<Session> {
+    let session = Session::start_resident(context, stay, listen)?;
     match session.is_attached() {
         true => Err(CliError::Running(holder(&context.places.make_data_directory()?))),
         false => Ok(session),
@@ -236,7 +237,7 @@ impl Daemon<'_> {
             }
             Event::RunLost { run_id, message } => {
                 self.forget(&run_id);
-                tracing::warn!("a run was lost: {message}");
+                tracing::warn!("a run was not recorded: {message}");
             }
             Event::Changed => self.count_repositories(),
             Event::Progress(_) | Event::Live(_) | Event::Ended => return,

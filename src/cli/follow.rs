@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
-use super::output::{Tone, progress_target};
+use super::output::{Tone, error, progress_target};
 use super::session::Session;
 use crate::domain::amount::{bytes, count, plural, took};
 use crate::domain::report::Run;
@@ -136,7 +136,7 @@ impl Follower<'_> {
                 if self.forget(&run_id) {
                     self.bars.remove(&run_id);
                     self.verdict.failed |= self.verdict.signal.is_none();
-                    self.context.out.message(&format!("a run was lost: {message}"));
+                    error(&format!("a run was not recorded: {message}"), None);
                 }
             }
             Event::Snapshot(snapshot) => {
@@ -197,7 +197,7 @@ impl Follower<'_> {
         let out = &mut self.context.out;
         self.bars.suspend(|| {
             if let Some(message) = &run.error_message {
-                super::output::error(&format!("{}: {message}", run.repository), None);
+                error(&format!("{}: {message}", run.repository), None);
             }
             if out.json {
                 return out.object(&RunJson::new(run));

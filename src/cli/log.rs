@@ -54,7 +54,7 @@ pub fn start(cli: &Cli, places: &Places) -> Result<Log> {
     let is_daemon = matches!(cli.command, Some(Command::Daemon { .. }));
     let has_screen = cli.command.is_none() && output::is_interactive();
     // Whoever looks at a screen sees there what a service's log would tell.
-    let is_service = matches!(cli.command, Some(Command::Daemon { while_used: false }));
+    let is_service = matches!(cli.command, Some(Command::Daemon { while_used: false, .. }));
     let level = match (cli.globals.quiet, cli.globals.verbose + u8::from(is_service)) {
         (true, _) => "error",
         (false, 0) => "warn",

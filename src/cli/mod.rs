@@ -101,7 +101,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Backup { file } => backup::back_up_to(context, &file),
         Command::Restore { file, yes } => backup::restore(context, &file, yes),
         Command::Doctor => doctor::run(context),
-        Command::Daemon { while_used } => daemon::run(context, while_used),
+        Command::Daemon { while_used, listen } => daemon::run(context, while_used, listen),
         Command::Config(command) => config(context, command),
         Command::Completions { shell } => completions(context, shell),
         Command::Man { directory } => man(context, &directory),

@@ -9,7 +9,7 @@ use super::Context;
 use super::background::Launcher;
 use super::exit::{CliError, Result};
 use super::follow;
-use crate::api::{self, Client, Server};
+use crate::api::{self, Client, Listen, Server};
 use crate::config::Config;
 use crate::engine::protocol::{Answer, Command, Stay};
 use crate::engine::{Ending, Engine, EngineError, Handle, LockError, Options};
@@ -39,7 +39,7 @@ impl Session {
     /// # Errors
     /// When another one has the data directory and cannot be reached, or the config or the index is not in order.
     pub fn start(context: &Context, counts_ahead: bool) -> Result<Session> {
-        Session::open(context, |data_directory, config| Options {
+        Session::open(context, None, |data_directory, config| Options {
             data_directory,
             config,
             counts_ahead,
@@ -47,12 +47,13 @@ impl Session {
         })
     }
 
-    /// Reaches the running engine, or starts one in this process that watches and keeps the schedule.
+    /// Reaches the running engine, or starts one in this process that watches and keeps the schedule; on the network, too,
+    /// where `listen` says so.
     ///
     /// # Errors
-    /// As [`Session::start`]; also when nobody could reach one that only stays while it is used.
-    pub fn start_resident(context: &Context, stay: Stay) -> Result<Session> {
-        Session::open(context, |data_directory, config| Options {
+    /// As [`Session::start`]; also when nobody could reach one that only stays while it is used, or not as was asked for.
+    pub fn start_resident(context: &Context, stay: Stay, listen: Option<Listen>) -> Result<Session> {
+        Session::open(context, listen, |data_directory, config| Options {
             data_directory,
             config,
             // Someone may look on at any time.
@@ -102,7 +103,11 @@ impl Session {
         }
     }
 
-    fn open(context: &Context, options: impl Fn(PathBuf, Config) -> Options) -> Result<Session> {
+    fn open(
+        context: &Context,
+        listen: Option<Listen>,
+        options: impl Fn(PathBuf, Config) -> Options,
+    ) -> Result<Session> {
         let config = context.places.config()?;
         let data_directory = context.places.make_data_directory()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -112,9 +117,9 @@ impl Session {
             let stay = options.stay;
             match Engine::start(options) {
                 Ok(engine) => {
-                    let server = match serve(context, &engine, &data_directory) {
+                    let server = match serve(context, &engine, &data_directory, listen) {
                         Ok(server) => Some(server),
-                        Err(error) if stay == Stay::WhileUsed => {
+                        Err(error) if stay == Stay::WhileUsed || listen.is_some() => {
                             engine.stop();
                             return Err(error);
                         }
@@ -256,9 +261,9 @@ async fn finish(context: &Context, handle: &Handle) {
 }
 
 /// Lets others reach this engine.
-fn serve(context: &Context, engine: &Engine, data_directory: &Path) -> Result<Server> {
+fn serve(context: &Context, engine: &Engine, data_directory: &Path, listen: Option<Listen>) -> Result<Server> {
     let socket = context.places.socket(data_directory)?;
-    Ok(api::serve(engine.handle.clone(), &data_directory.join("index.db"), socket)?)
+    Ok(api::serve(engine.handle.clone(), &data_directory.join("index.db"), socket, listen)?)
 }
 
 /// Returns who has the data directory, as he has written it down.

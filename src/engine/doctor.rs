@@ -72,6 +72,9 @@ fn check(name: &str, state: State, message: impl Into<String>, value: Value) -> 
     Check { name: name.to_owned(), state, message: message.into(), hint: None, value }
 }
 
+/// SQLite cuts a WAL off at this size when it begins it anew; a larger one is being held.
+const LARGE_WAL: u64 = 64 << 20;
+
 /// Looks everything over; what cannot be looked at is a check that fails. `reader` is none when there is no index yet.
 ///
 /// # Errors
@@ -145,9 +148,14 @@ fn look_at_index(subject: &Subject<'_>, reader: &Reader, checks: &mut Vec<Check>
     if let Some(directory) = subject.data_directory {
         let size = |name: &str| std::fs::metadata(directory.join(name)).map_or(0, |found| found.len());
         let (index, wal) = (size("index.db"), size("index.db-wal"));
-        let state = if wal > 64 << 20 { State::Warn } else { State::Ok };
+        let state = if wal > LARGE_WAL { State::Warn } else { State::Ok };
         let message = format!("{} and {} not yet moved into it (WAL)", bytes(index), bytes(wal));
-        checks.push(check("size", state, message, json!({ "index_bytes": index, "wal_bytes": wal })));
+        let hint = (state == State::Warn).then(|| {
+            "a program that reads the index keeps it from shrinking: end what has index.db open, such as a sqlite3"
+                .to_owned()
+        });
+        let value = json!({ "index_bytes": index, "wal_bytes": wal });
+        checks.push(Check { hint, ..check("size", state, message, value) });
     }
     look_at_repositories(reader, checks)
 }

@@ -31,6 +31,13 @@ impl Daemon {
         daemon
     }
 
+    /// Starts it by another command line.
+    pub fn ready_by(world: &World, command: Command) -> Daemon {
+        let daemon = Daemon::spawn(world, command, &[]);
+        daemon.wait_for("READY=1");
+        daemon
+    }
+
     /// Starts it by a program that becomes it, like `unshare -m`.
     pub fn ready_in(world: &World, program: &[&str]) -> Daemon {
         let plain = world.command(&["daemon"]);

@@ -9,6 +9,8 @@ mod killed;
 mod limits;
 mod matrix;
 mod names;
+mod network;
+mod readers;
 mod trees;
 
 use std::process::{Command, Stdio};

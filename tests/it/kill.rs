@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// Cycles of change, sync and kill.
+/// Cycles of change, sync and kill; `KILLS` asks for more.
 const CYCLES: u64 = 200;
 
 /// A small generator with a seed that is printed, so that a failure can be repeated.
@@ -64,6 +64,7 @@ fn killed_at_any_moment_the_index_is_behind_and_never_wrong() {
     }
     world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--no-sync"]);
     world.ok(&["repo", "set", "tree", "guard.max_removed_percent=100"]);
+    let cycles = std::env::var("KILLS").map_or(CYCLES, |kills| kills.parse().unwrap());
     let seed = u64::from(std::process::id());
     eprintln!("seed {seed}");
     let mut random = Random(seed);
@@ -71,7 +72,7 @@ fn killed_at_any_moment_the_index_is_behind_and_never_wrong() {
     let began = Instant::now();
     world.ok(&["sync", "--plan"]);
     let usual_us = u64::try_from(began.elapsed().as_micros()).unwrap();
-    for cycle in 0..CYCLES {
+    for cycle in 0..cycles {
         if cycle > 3 {
             change_something(&world, &mut random, cycle);
         }

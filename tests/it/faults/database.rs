@@ -11,11 +11,11 @@ use super::super::world::World;
 use super::{assert_no_panic, sums};
 
 /// A `sqlite3` in the middle of something; gone when dropped, as by `kill -9`.
-struct Foreign(Child);
+pub struct Foreign(Child);
 
 impl Foreign {
     /// Starts it, and waits until it has done this.
-    fn that_did(world: &World, sql: &str) -> Foreign {
+    pub fn that_did(world: &World, sql: &str) -> Foreign {
         let mut command = Command::new("sqlite3");
         command.arg(world.data.join("index.db")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

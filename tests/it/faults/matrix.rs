@@ -1,4 +1,5 @@
-//! Keeps the page of the matrix true: it names tests that are there, and leaves no row without a word.
+//! Keeps the page of the matrix and the promises of the README true: they name tests that are there, and no row is without a
+//! word.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +56,14 @@ fn check(page: &str, functions: &BTreeSet<String>) -> Vec<String> {
 #[test]
 fn the_matrix_names_tests_that_are_there_and_leaves_no_row_without_a_word() {
     let page = include_str!("../../MATRIX.md");
-    let findings = check(page, &functions());
+    let functions = functions();
+    let mut findings = check(page, &functions);
+    let (_, promises) = include_str!("../../../README.md").split_once("| promise | test |").unwrap();
+    let rows = promises.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let proofs = rows.map(|row| row.rsplit_once(" | ").unwrap().1);
+    for name in proofs.flat_map(|proof| proof.split('`').skip(1).step_by(2)).filter(|name| !functions.contains(*name)) {
+        findings.push(format!("the README promises by a test that is not there: {name}"));
+    }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
