@@ -9,6 +9,7 @@ use super::exit::{CliError, Result, Verdict};
 use super::follow;
 use super::output::ask;
 use crate::domain::amount::{bytes, plural};
+use crate::domain::problem::Class;
 use crate::domain::show::show;
 use crate::engine::backup::{BackupError, back_up, give_up};
 use crate::engine::restore::{RestoreError, prepare};
@@ -87,6 +88,9 @@ impl From<BackupError> for CliError {
                 Some("`watchkeeper verify-log` names it all; `watchkeeper sync` mends it")
             }
             BackupError::Index(_) | BackupError::Io { .. } => None,
+            BackupError::Copy { .. } if error.class() == Class::DeviceFull => {
+                Some("free some space where the backup is to go, or choose another place")
+            }
             BackupError::Copy { .. } | BackupError::Journal(_) => Some(error.class().hint()),
         };
         let hint = hint.map(str::to_owned);

@@ -81,6 +81,9 @@ impl CliError {
     }
 }
 
+/// Most often a command was once run as root.
+const NOT_OURS: &str = "`ls -l` in the data directory shows whose it is: this user must own it and be able to write it";
+
 impl From<IndexError> for CliError {
     fn from(error: IndexError) -> CliError {
         let hint = match &error {
@@ -98,6 +101,7 @@ impl From<IndexError> for CliError {
             | IndexError::NoBackup(_)
             | IndexError::Missing(_)
             | IndexError::Older { .. } => None,
+            other if other.is_forbidden() => Some(NOT_OURS.to_owned()),
             other => Some(other.class().hint().to_owned()),
         };
         CliError::Failed { message: error.to_string(), hint }
@@ -109,6 +113,9 @@ impl From<EngineError> for CliError {
         match error {
             EngineError::Lock(LockError::Held { holder }) => CliError::Locked(holder),
             EngineError::Index(error) => error.into(),
+            EngineError::Journal(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {
+                CliError::Failed { message: error.to_string(), hint: Some(NOT_OURS.to_owned()) }
+            }
             other => CliError::failed(other.to_string()),
         }
     }

@@ -134,6 +134,18 @@ impl IndexError {
 }
 
 impl IndexError {
+    /// Tells whether this user may not use the file.
+    pub fn is_forbidden(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            IndexError::Open { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+            IndexError::Sqlite(error) => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly))
+            }
+            _ => false,
+        }
+    }
+
     /// Tells whether the file is something else altogether.
     pub fn is_no_database(&self) -> bool {
         let of = |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase);

@@ -84,6 +84,7 @@ fn a_full_disk_takes_no_half_backup() {
     let Some(said) = in_mount_namespace("a_full_disk_takes_no_half_backup", &world, script) else { return };
     assert_eq!((said.code, said.out.as_str()), (0, "code 1\n0\n"), "{said:?}");
     assert!(said.err.contains("no copy could be written") && said.err.contains("out/copy"), "{said:?}");
+    assert!(said.err.contains("where the backup is to go"), "{said:?}");
 }
 
 #[test]
