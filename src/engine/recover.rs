@@ -101,24 +101,13 @@ fn try_open(directory: &Path, batch_size: usize, at: Timestamp, past: Past) -> R
         return Err(IndexError::Stopped { class: Class::DatabaseCorrupt, message: found });
     }
     let (seq, number) = reader.journal_mark()?;
-    let mut extent = if is_unclean || rebuilt.is_some() { Extent::All } else { Extent::Last };
+    let extent = if is_unclean || rebuilt.is_some() { Extent::All } else { Extent::Last };
     let opened = Journal::open(directory, extent, Floor { seq, number }, at);
-    let (mut journal, mut reading) = opened.map_err(journal_failed)?;
-    let mut differences = differences(&reader, &reading, extent)?;
-    let mut astray = compare_repositories(&reading.book, &reader.definitions()?);
-    if extent == Extent::Last && !(differences.is_empty() && astray.is_empty() && reading.is_whole()) {
-        extent = Extent::All;
-        reading = read(directory, extent).map_err(journal_failed)?;
-        differences = self::differences(&reader, &reading, extent)?;
-        astray = compare_repositories(&reading.book, &reader.definitions()?);
-    }
+    let (mut journal, reading) = opened.map_err(journal_failed)?;
+    let Compared { reading, extent, mut differences, mut astray } = compare_both(directory, &reader, reading, extent)?;
     if let Some(number) = clash(&differences) {
         drop(journal);
-        let place = set_aside(directory, &[DIRECTORY], at).map_err(journal_failed)?;
-        let reason =
-            format!("the journal was not of this index: run {number} is another one there; it was written anew");
-        tracing::error!(set_aside = ?place, "{reason}");
-        writer.note_conflict(at, reason)?;
+        set_foreign_aside(directory, &writer, number, at)?;
         return try_open(directory, batch_size, at, Past { is_unclean: true, was_restored, rebuilt });
     }
     // A journal that has lost lines does not know better.
@@ -147,6 +136,36 @@ fn try_open(directory: &Path, batch_size: usize, at: Timestamp, past: Past) -> R
     let ledger = Ledger::new(journal, writer.clone(), directory);
     ledger.note_repositories(at)?;
     Ok(Recovered { writer, ledger, has_gone_back })
+}
+
+/// The two beside each other, and how much of the journal that took.
+struct Compared {
+    reading: Reading,
+    extent: Extent,
+    differences: Vec<Difference>,
+    astray: Vec<Astray>,
+}
+
+/// Compares the two; all of them where a first look, at the end of the journal, gives a reason to.
+fn compare_both(directory: &Path, reader: &Reader, mut reading: Reading, mut extent: Extent) -> Result<Compared> {
+    loop {
+        let differences = differences(reader, &reading, extent)?;
+        let astray = compare_repositories(&reading.book, &reader.definitions()?);
+        let is_fine = differences.is_empty() && astray.is_empty() && reading.is_whole();
+        if is_fine || extent == Extent::All {
+            return Ok(Compared { reading, extent, differences, astray });
+        }
+        extent = Extent::All;
+        reading = read(directory, extent).map_err(journal_failed)?;
+    }
+}
+
+/// Sets a journal aside that tells of another history: there `number` is another run.
+fn set_foreign_aside(directory: &Path, writer: &Writer, number: i64, at: Timestamp) -> Result<()> {
+    let place = set_aside(directory, &[DIRECTORY], at).map_err(journal_failed)?;
+    let reason = format!("the journal was not of this index: run {number} is another one there; it was written anew");
+    tracing::error!(set_aside = ?place, "{reason}");
+    writer.note_conflict(at, reason)
 }
 
 /// Compares the two. Where only the last file was read, only with what it is about.

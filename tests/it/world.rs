@@ -186,7 +186,10 @@ impl World {
     /// Runs SQL by the `sqlite3` shell, as people do.
     #[track_caller]
     pub fn sqlite(&self, sql: &str) -> String {
-        let done = Command::new("sqlite3").arg(self.data.join("index.db")).arg(sql).output().unwrap();
+        // Whoever opens or closes an index as the first or last holds it for a moment.
+        let mut sqlite = Command::new("sqlite3");
+        sqlite.args(["-cmd", ".timeout 5000"]).arg(self.data.join("index.db")).arg(sql);
+        let done = sqlite.output().unwrap();
         assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
