@@ -31,7 +31,8 @@
 //! Every engine serves a socket by `api`, whichever command hosts it. A command that finds the data directory taken gets
 //! the same [`engine::Handle`] from `api::client`, and what stands above it does not know the difference. An engine that
 //! was started for one command ends when it has done what others have asked it for meanwhile. A screen never hosts one:
-//! where none runs it starts `watchkeeper daemon --while-used`, which ends when nobody looks on and nothing runs.
+//! where none runs it starts `watchkeeper daemon --while-used`, which ends when nobody looks on and nothing runs. Only
+//! `daemon --listen` opens a door on the network, too: a loopback address, and `api::network` asks for the token.
 //!
 //! # The data's way
 //!
@@ -83,7 +84,8 @@
 //! 9. Watched trees are only read (`O_NOATIME` where allowed). Where the kernel has Landlock the threads of a run could not
 //!    write to them, whatever was wrong.
 //! 10. A run is acknowledged only after its end is in the journal, synced, and in the index, committed with
-//!     `synchronous=FULL`. Either is made anew from the other; what was damaged is set aside, never deleted.
+//!     `synchronous=FULL`. Either is made anew from the other; what was damaged is set aside, never deleted. An index that
+//!     is moved away or replaced under an engine is written no more: the next one opens what is there (`index::place`).
 //! 11. watchkeeper never opens its own database files except through SQLite: a POSIX lock is dropped by *any* close of
 //!     the file in its process. `disk` leaves them out by device and inode.
 //! 12. No byte of a file name, message or remote value reaches a terminal unescaped ([`domain::show`]).

@@ -1,5 +1,5 @@
-//! The API: HTTP/1.1 over a Unix socket, and on a loopback address where that is asked for. A server before an engine, and a client that gives the same
-//! [`Handle`](crate::engine::Handle) to one that runs in another process.
+//! The API: HTTP/1.1 over a Unix socket, and on a loopback address where that is asked for. A server before an engine,
+//! and a client that gives the same [`Handle`](crate::engine::Handle) to one that runs in another process.
 //!
 //! Routes and shapes are the contract's; `body` and `shape` hold them once for both sides. Speaks to the engine through
 //! its handle alone and reads the index read-only. Decides nothing.

@@ -106,8 +106,8 @@ fn try_open(directory: &Path, batch_size: usize, at: Timestamp, past: Past) -> R
     let (mut journal, reading) = opened.map_err(journal_failed)?;
     let Compared { reading, extent, mut differences, mut astray } = compare_both(directory, &reader, reading, extent)?;
     if let Some(number) = clash(&differences) {
-        drop(journal);
         set_foreign_aside(directory, &writer, number, at)?;
+        drop((journal, reader, writer));
         return try_open(directory, batch_size, at, Past { is_unclean: true, was_restored, rebuilt });
     }
     // A journal that has lost lines does not know better.

@@ -36,7 +36,7 @@ impl Place {
 
     /// Refuses to go on with an index one of whose files is another by now, from then on for good.
     pub fn check(&self) -> Result<()> {
-        match self.files.iter().find(|file| !file.is_there()) {
+        match self.files.iter().find(|file| file.is_other()) {
             None if !self.is_lost.load(Relaxed) => Ok(()),
             missing => {
                 if !self.is_lost.swap(true, Relaxed) {
@@ -61,8 +61,17 @@ impl Named {
         Some(Named { path: path.to_owned(), id: id(path)? })
     }
 
+    /// Tells whether the file stands by its name.
     pub fn is_there(&self) -> bool {
         id(&self.path) == Some(self.id)
+    }
+
+    /// Tells whether it is gone, or another stands by its name. What cannot be looked at is not gone.
+    fn is_other(&self) -> bool {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(found) => (found.dev(), found.ino()) != self.id,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
 }
 
