@@ -67,7 +67,7 @@ pub fn attach(socket: &Path, revive: impl FnMut(Stay) + Send + 'static) -> Resul
 
 fn start(socket: &Path, revive: Option<Revive>) -> Result<Client, ApiError> {
     let io = |source| ApiError::Io { path: socket.to_owned(), source };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
+    let runtime = crate::engine::runtime().map_err(io)?;
     let (sender, calls) = mpsc::channel(WAITING_CALLS);
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let handle = Handle::over(sender, events.clone());

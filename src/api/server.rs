@@ -67,7 +67,7 @@ pub fn serve(handle: Handle, index_path: &Path, socket: PathBuf, listen: Option<
     let io = |source| ApiError::Io { path: socket.clone(), source };
     place::check_directory(&socket)?;
     place::remove_stale(&socket)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
+    let runtime = crate::engine::runtime().map_err(io)?;
     let router = route::router(Service::new(handle, index_path));
     let context = runtime.enter();
     // First: where it cannot be had, no socket is left behind.

@@ -240,7 +240,7 @@ pub async fn any_signal() -> Result<u8> {
 pub fn unless_signalled<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<std::result::Result<T, u8>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = crate::engine::runtime()?;
     let done = runtime.spawn_blocking(work);
     let answer = runtime.block_on(async {
         tokio::select! {

@@ -72,7 +72,7 @@ impl Session {
         let data_directory = context.places.make_data_directory()?;
         let socket = context.places.socket(&data_directory)?;
         let launcher = Arc::new(Mutex::new(Launcher::new(&context.places)));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = crate::engine::runtime()?;
         let (mut since, mut tries) = (Instant::now(), 0);
         loop {
             if tries < TRIES && !crate::engine::is_running(&data_directory) {
@@ -110,7 +110,7 @@ impl Session {
     ) -> Result<Session> {
         let config = context.places.config()?;
         let data_directory = context.places.make_data_directory()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = crate::engine::runtime()?;
         let since = Instant::now();
         loop {
             let options = options(data_directory.clone(), config.clone());
@@ -176,7 +176,7 @@ impl Session {
     pub fn attach(context: &Context) -> Result<Option<Session>> {
         let Some(data_directory) = context.places.engine_directory() else { return Ok(None) };
         let client = reach(context, &data_directory).map_err(|_| CliError::Locked(holder(&data_directory)))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = crate::engine::runtime()?;
         Ok(Some(Session { place: elsewhere(client), runtime }))
     }
 

@@ -1,6 +1,6 @@
 //! A moment in time as watchkeeper writes it down: milliseconds since 1970-01-01 UTC, before which they are negative.
 
-use chrono::{DateTime, Days, Local, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Days, Local, NaiveDate, NaiveTime, Offset, SecondsFormat, TimeDelta, TimeZone, Utc};
 
 /// Milliseconds since the epoch, as our own clock said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,11 @@ impl Timestamp {
             Some(moment) => moment.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
             None => format!("@{}", self.0),
         }
+    }
+
+    /// Returns what local civil time is ahead of UTC then, in seconds; 0 where the calendar ends.
+    pub fn utc_offset_s(self) -> i32 {
+        Local.timestamp_millis_opt(self.0).single().map_or(0, |moment| moment.offset().fix().local_minus_utc())
     }
 
     /// Returns the moment at which its day began, in local civil time; itself where the calendar ends.

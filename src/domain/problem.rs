@@ -67,8 +67,12 @@ impl Class {
             }
             Class::NotFound => "it will be looked for again at the next sync",
             Class::Unstable => "it changed each time it was read; sync again when nothing writes to it",
-            Class::Io => "the device or file system reported an error; look at `dmesg` and the disk's health",
-            Class::DeviceFull => "free some space on the device that holds the data directory",
+            Class::Io => {
+                "the device or the system reported an error; look at `dmesg`, the disk's health, and `ulimit -a`"
+            }
+            Class::DeviceFull => {
+                "free some space, or inodes, on the device that holds the data directory (`df`, `df -i`)"
+            }
             Class::Timeout => "the file system did not answer; is a network or external disk away?",
             Class::MountMissing => {
                 "mount it again; if the whole repository is gone for good: `watchkeeper repo remove NAME`; if only what was \

@@ -34,12 +34,13 @@ impl Stopwatch {
 
 /// Returns both clocks and what local time is ahead of UTC.
 pub fn now() -> Now {
+    let wall = wall();
     // Counts the time that the machine sleeps: what was missed meanwhile is due.
     let mono = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Now {
         mono_ms: mono.tv_sec.unsigned_abs() * 1_000 + mono.tv_nsec.unsigned_abs() / 1_000_000,
-        wall: wall(),
-        utc_offset_s: chrono::Local::now().offset().local_minus_utc(),
+        wall,
+        utc_offset_s: wall.utc_offset_s(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod backups;
 mod coverage;
 mod journal;
+mod private;
 
 pub use journal::{Disagreement, Verified, verify_log};
 
@@ -95,6 +96,7 @@ pub fn examine(subject: &Subject<'_>, reader: Result<Option<Reader>, Refusal>) -
     if let Some(directory) = subject.data_directory {
         journal::examine(directory, known, clock::wall(), &mut checks);
         backups::examine(directory, subject.config, clock::wall(), &mut checks);
+        checks.push(private::examine(directory));
     }
     match reader {
         Ok(Some(reader)) => {

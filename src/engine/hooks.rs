@@ -12,7 +12,8 @@ use std::os::unix::ffi::OsStringExt;
 pub use child::{HookEnd, HookOutcome, run};
 
 use crate::config::Hooks;
-use crate::domain::report::Run;
+use crate::domain::amount::plural;
+use crate::domain::report::{IndexStatus, Run};
 use crate::domain::repository::State;
 use crate::domain::show::show_message;
 use crate::index::{IndexError, Reader};
@@ -44,6 +45,22 @@ pub fn is_settled(state: State) -> bool {
 pub fn is_news(from: Option<State>, to: State) -> bool {
     let is_trouble = |state| matches!(state, State::Failed | State::Held | State::Damaged | State::Missing);
     is_settled(to) && from != Some(to) && (is_trouble(to) || from.is_some_and(is_trouble))
+}
+
+/// Returns what a person is told of a repository that is in this state now.
+pub fn message(status: &IndexStatus, state: State) -> Option<String> {
+    let name = &status.repository.name;
+    match state {
+        State::Damaged => {
+            let damaged = plural(status.damaged.max(0) as u64, "file is damaged", "files are damaged");
+            Some(format!("{damaged}: content changed while size and times did not; see `watchkeeper damage {name}`"))
+        }
+        State::Held => {
+            let held = plural(status.undecided.max(0) as u64, "removal waits", "removals wait");
+            Some(format!("{held} for a decision, and nothing has left the index; see `watchkeeper held {name}`"))
+        }
+        _ => status.last_run.as_ref().and_then(|run| run.error_message.clone()),
+    }
 }
 
 /// Runs the `notify` hook and waits for its end; `None` when there is none.

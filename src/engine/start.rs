@@ -17,6 +17,7 @@ use super::news::NewsSender;
 use super::protocol::{Command, Stay};
 use super::recover::{self, Recovered};
 use super::restore::RestoreError;
+use super::runtime::runtime;
 use super::shell::Shell;
 use super::state::{Input, State};
 use super::teller::Teller;
@@ -101,7 +102,7 @@ impl Engine {
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let (news, heard) = mpsc::channel(WAITING_INPUTS);
         let handle = Handle { calls, events: events.clone() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let runtime = runtime()?;
         let seed = clock::wall_ns().unsigned_abs();
         let mut state = State::new(config, options.stay.is_resident(), seed);
         state.has_gone_back = has_gone_back;

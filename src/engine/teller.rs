@@ -121,7 +121,7 @@ fn look(desk: &Desk, id: RepositoryId) -> Result<()> {
             path: status.repository.path.clone(),
             from: before.unwrap_or(State::InSync),
             to: state,
-            message: last.and_then(|run| run.error_message.clone()),
+            message: hooks::message(&status, state),
         };
         write_down(desk, last, "notify", hooks::notify(&hooks, &told));
     }

@@ -48,6 +48,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", step as i64 + 1)?;
         transaction.commit()?;
+        tracing::info!("{}: now in schema {} of {}", path.display(), step + 1, STEPS.len());
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! Random operations on a tree, then a sync, then both sides compared with what `find` and `sha256sum` say.
+//! Random operations on a tree, a sync that is killed, then a sync, then both sides compared with what `find` and `sha256sum` say.
 
 use super::world::{World, text};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// One operation; numbers choose among what is there.
 #[derive(Clone, Debug)]
@@ -126,6 +128,18 @@ fn timeless(world: &World) -> Vec<String> {
     world.json(&["files", "tree"]).iter().map(file).collect()
 }
 
+/// A sync that does not come to its end, or only just.
+fn kill_a_sync(world: &World, after_us: u64) {
+    let mut sync = world.command(&["sync", "--quiet"]);
+    let mut sync = sync.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_micros(after_us);
+    while Instant::now() < until && sync.try_wait().unwrap().is_none() {
+        std::hint::spin_loop();
+    }
+    sync.kill().unwrap();
+    sync.wait().unwrap();
+}
+
 /// Few cases, as each calls the program many times; `PROPTEST_CASES` asks for more.
 fn config() -> Config {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 12 };
@@ -139,15 +153,20 @@ proptest! {
 
     #[test]
     fn after_any_operations_the_index_is_the_tree(
-        rounds in prop::collection::vec((prop::collection::vec(operation(), 1..12), any::<bool>()), 1..5)
+        rounds in prop::collection::vec(
+            (prop::collection::vec(operation(), 1..12), any::<bool>(), prop::option::of(0u64..20_000)), 1..5
+        )
     ) {
         let world = World::with(&START);
         world.ok(&["repo", "set", "tree", "guard.max_removed_percent=100"]);
         let mut turn = 0;
-        for (operations, incremental) in rounds {
+        for (operations, incremental, killed_after_us) in rounds {
             for operation in &operations {
                 turn += 1;
                 Tree(&world).apply(operation, turn);
+            }
+            if let Some(after_us) = killed_after_us {
+                kill_a_sync(&world, after_us);
             }
             let before = world.index().len() as i64;
             let kind = if incremental { "incremental" } else { "full" };

@@ -1,6 +1,7 @@
 //! Power cuts: what the program does to its files is recorded call by call, and the data directory is put together again
 //! as a disk may hold it when the power goes after any of these calls.
 
+mod device;
 mod disk;
 mod recording;
 

@@ -100,6 +100,46 @@ fn a_limit_on_the_size_of_files_is_an_error_and_not_the_end() {
     assert_eq!(world.sqlite("PRAGMA integrity_check"), "ok");
 }
 
+/// As an ordinary user who may have so many threads and processes.
+fn with_threads(world: &World, most: usize, args: &[&str]) -> Said {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=64123", "--regid=64123", "--clear-groups", "prlimit", &format!("--nproc={most}")]);
+    command.arg(BINARY).arg("--data-dir").arg(&world.data).args(args).env("HOME", world.temp.path());
+    said(command.env("RUST_BACKTRACE", "0"))
+}
+
+#[test]
+fn without_threads_a_command_says_so_and_with_few_it_is_done() {
+    let test = "without_threads";
+    if !can(test, &["setpriv", "--reuid=64123", "--regid=64123", "--clear-groups", "prlimit", "--nproc=4", "true"]) {
+        return;
+    }
+    let world = wide(100);
+    for directory in [&world.temp.path().to_owned(), &world.data] {
+        std::fs::create_dir_all(directory).unwrap();
+        std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let owned = Command::new("chown").args(["-R", "64123"]).arg(&world.data).status().unwrap();
+    assert!(owned.success());
+    let root = world.tree.to_str().unwrap();
+    let mut codes = Vec::new();
+    for most in 1..16 {
+        for args in
+            [&["repo", "add", root, "--if-not-exists"][..], &["sync"], &["sync", "--kind", "verify"], &["doctor"]]
+        {
+            let said = with_threads(&world, most, args);
+            assert_no_panic(&said);
+            assert!(
+                said.code == 0 || said.code == 1 && said.err.contains("watchkeeper: "),
+                "{most} {args:?}: {said:?}"
+            );
+            codes.push(said.code);
+        }
+    }
+    assert!(codes.contains(&1) && codes.ends_with(&[0; 8]), "the limits meet both ends: {codes:?}");
+    world.assert_in_step();
+}
+
 #[test]
 fn where_nobody_hears_a_message_the_work_is_done_and_the_code_says_so() {
     let world = wide(3);
