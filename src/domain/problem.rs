@@ -81,7 +81,9 @@ impl Class {
             Class::FilesystemChanged => {
                 "mount the right file system; if the library moved here: `watchkeeper repo set NAME path=PATH`"
             }
-            Class::DatabaseBusy => "another program holds the index open for writing; close it",
+            Class::DatabaseBusy => {
+                "another program holds the index open for writing; close it (`watchkeeper doctor` names it)"
+            }
             Class::DatabaseCorrupt => "the index is damaged; `watchkeeper doctor` says more",
             Class::Config => "correct the setting that the message names",
             Class::Cancelled => "start the sync again; what was committed stays",

@@ -19,6 +19,7 @@ use super::protocol::{Answer, Refusal};
 use crate::config::Config;
 use crate::domain::amount::{bytes, count, plural};
 use crate::domain::run::Outcome;
+use crate::domain::show::show;
 use crate::index::{IndexError, Reader};
 
 /// How an examined thing is, the worst last.
@@ -97,6 +98,7 @@ pub fn examine(subject: &Subject<'_>, reader: Result<Option<Reader>, Refusal>) -
         journal::examine(directory, known, clock::wall(), &mut checks);
         backups::examine(directory, subject.config, clock::wall(), &mut checks);
         checks.push(private::examine(directory));
+        checks.extend(look_for_writer(directory));
     }
     match reader {
         Ok(Some(reader)) => {
@@ -129,6 +131,15 @@ impl Desk {
             Err(error) => Answer::Refused(index_failed(error)),
         }
     }
+}
+
+/// Tells of another program that keeps the index to itself: nothing can be written down meanwhile.
+fn look_for_writer(directory: &Path) -> Option<Check> {
+    let (pid, command) = machine::foreign_writer(&directory.join("index.db"))?;
+    let message = format!("{} (process {pid}) has the index open for writing", show(command.as_bytes()));
+    let hint = "no run can be written down until it lets go: end it, or its transaction".to_owned();
+    let value = json!({ "pid": pid, "command": command });
+    Some(Check { hint: Some(hint), ..check("writer", State::Warn, message, value) })
 }
 
 fn look_at_index(subject: &Subject<'_>, reader: &Reader, checks: &mut Vec<Check>) -> Result<(), IndexError> {

@@ -128,6 +128,28 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     crate::disk::free_bytes(path).ok()
 }
 
+/// SQLite's lock for writing, in a database in WAL mode: this byte of its `-shm` file.
+const WRITE_LOCK: &str = "120";
+
+/// Returns the process that holds the lock for writing of an index, when it is another than ours, and `/proc` shows it.
+pub fn foreign_writer(index: &Path) -> Option<(u32, String)> {
+    // By name and without opening it: to close a file would drop the locks that this process has on it (invariant 11).
+    let found = std::fs::metadata(index.with_extension("db-shm")).ok()?;
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let pid = locks.lines().find_map(|line| writer(line, found.ino()))?;
+    let command = command(Path::new(&format!("/proc/{pid}")));
+    (command != self::command(Path::new("/proc/self"))).then_some((pid, command))
+}
+
+/// Returns who holds the lock for writing by this line of `/proc/locks`
+/// (`7: POSIX  ADVISORY  WRITE 4711 fe:00:1234 120 120`, the last two being the first and the last byte).
+fn writer(line: &str, inode: u64) -> Option<u32> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let ["POSIX", _, "WRITE", pid, file, first, last] = words.get(1..)? else { return None };
+    let is_it = file.rsplit(':').next()?.parse() == Ok(inode) && (*first, *last) == (WRITE_LOCK, WRITE_LOCK);
+    pid.parse().ok().filter(|_| is_it)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +181,21 @@ mod tests {
         assert!(watches.how_to_raise_watches(1).ends_with("p (process 4) 1 watch and 2 others"));
         watches.holders.clear();
         assert!(watches.how_to_raise_watches(1).ends_with("held by nobody that can be seen"));
+    }
+
+    #[test]
+    fn who_holds_the_lock_for_writing_is_read_from_the_line_of_that_byte_of_that_file() {
+        assert_eq!(writer("7: POSIX  ADVISORY  WRITE 4711 fe:00:1234 120 120", 1234), Some(4711));
+        for other in [
+            "7: POSIX  ADVISORY  READ  4711 fe:00:1234 120 120",
+            "7: POSIX  ADVISORY  WRITE 4711 fe:00:1234 123 123",
+            "7: POSIX  ADVISORY  WRITE 4711 fe:00:12345 120 120",
+            "7: -> POSIX  ADVISORY  WRITE 4711 fe:00:1234 120 120",
+            "7: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF",
+            "",
+        ] {
+            assert_eq!(writer(other, 1234), None, "{other}");
+        }
     }
 
     #[test]

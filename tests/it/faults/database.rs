@@ -48,8 +48,11 @@ fn a_foreign_write_lock_is_waited_for_and_no_change_is_lost() {
     world.put("new/file=1");
     fs::remove_file(world.path("d0/f0")).unwrap();
     world.put("d1/f1=edited while nobody could write it down");
-    let says = |log: &String| log.contains("another program holds the index open for writing; close it");
+    let says = |log: &String| log.contains("another program holds the index open for writing; close it (");
     world.wait("the log says who is in the way", || daemon.log(), says);
+    let doctor = world.wk(&["doctor"]).out;
+    let holder = format!("sqlite3 (process {}) has the index open for writing", foreign.0.id());
+    assert!(doctor.contains(&holder), "{doctor}");
     // It answers, and promises nothing that is not so.
     assert_ne!(world.status()["state"], "in_sync");
     assert_eq!(world.sqlite("SELECT count(*) FROM runs"), runs);

@@ -90,6 +90,40 @@ fn a_mount_that_hangs_holds_up_no_other_repository_and_not_the_end() {
 }
 
 #[test]
+fn a_root_that_hangs_before_anything_was_asked_holds_up_no_other_repository_and_not_the_end() {
+    let world = World::empty();
+    let hung = world.temp.path().join("hung");
+    fs::create_dir(&hung).unwrap();
+    fs::write(hung.join("kept"), "1").unwrap();
+    world.put("a=1");
+    for root in [world.tree.to_str().unwrap(), hung.to_str().unwrap()] {
+        world.ok(&["repo", "add", root, "--quiet"]);
+    }
+    // Mounted before the engine starts: its first look at this root finds nobody.
+    let mount = format!(
+        "exec 3<>/dev/fuse; mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 silent '{}'; exec \"$@\"",
+        hung.display()
+    );
+    let in_silence = ["unshare", "-m", "sh", "-euc", &mount, "sh"];
+    if !can("a_root_that_hangs_before", &[&in_silence[..], &["true"]].concat()) {
+        return;
+    }
+    world.config(QUICK);
+    let daemon = Daemon::ready_in(&world, &in_silence);
+    world.wait_for_state("tree", "in_sync");
+    world.put("b=2");
+    let files = || world.json(&["status", "tree"])[0]["total_files"].as_u64();
+    world.wait("the other one goes on", files, |files| *files == Some(2));
+    let began = Instant::now();
+    daemon.signal(Signal::TERM);
+    daemon.wait_for("STOPPING=1");
+    let log = daemon.stop();
+    assert!(began.elapsed() < Duration::from_secs(10), "{log}");
+    assert_eq!(world.sqlite("SELECT count(*) FROM runs WHERE outcome IS NULL"), "0", "{log}");
+    assert_eq!(world.json(&["files", "hung"]).len(), 1, "what could not be seen is not gone");
+}
+
+#[test]
 fn a_directory_or_file_that_the_disk_cannot_read_is_a_problem_and_the_others_are_read() {
     if !can("a_directory_or_file_that_the_disk", &["strace", "-o", "/dev/null", "true"]) {
         return;

@@ -94,6 +94,25 @@ fn whatever_stands_in_a_tree_is_neither_opened_nor_followed_unless_it_is_a_file(
 }
 
 #[test]
+fn a_file_two_thousand_levels_down_is_found_read_and_missed_when_it_is_gone() {
+    let world = World::with(&["top=1"]);
+    // No path of this length can be given to the kernel at once.
+    let dig = r#"for (1..2000) { mkdir "d" or die; chdir "d" or die } open(my $file, ">", "f") or die; print $file "2"; close $file"#;
+    let levels = |script: &str| {
+        let done = Command::new("perl").args(["-e", script]).current_dir(&world.tree).status().unwrap();
+        assert!(done.success());
+    };
+    levels(dig);
+    let run = world.sync(&[]);
+    assert_eq!((&run["outcome"], &run["files_added"]), (&"completed".into(), &1.into()));
+    let path = format!("{}f", "d/".repeat(2000));
+    let file = world.json(&["files", "tree"]).into_iter().find(|file| file["path"] == path.as_str()).unwrap();
+    assert_eq!(file["sha256"], "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35");
+    levels(r#"for (1..2000) { chdir "d" or die } unlink "f" or die"#);
+    assert_eq!(world.sync(&[])["files_removed"], 1);
+}
+
+#[test]
 fn files_that_grow_shrink_and_are_replaced_while_they_are_read_end_in_the_index_as_they_are() {
     let world = World::with(&["stays=1"]);
     let names = ["grows", "shrinks", "replaced", "rewritten"];

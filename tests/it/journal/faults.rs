@@ -46,7 +46,9 @@ fn while_syncs_fail_no_run_is_acknowledged() {
 
 #[test]
 fn who_looks_into_the_index_of_the_daemon_that_made_it_takes_nothing_away() {
-    let world = World::empty();
+    let mut world = World::empty();
+    // In the tree that it watches and reads.
+    world.data = world.path("data");
     world.put("a=1");
     let daemon = Daemon::ready(&world);
     world.ok(&["repo", "add", world.tree.to_str().unwrap(), "--quiet"]);
@@ -58,6 +60,17 @@ fn who_looks_into_the_index_of_the_daemon_that_made_it_takes_nothing_away() {
         .filter(|path| path.to_string_lossy().contains("index.db") && path.to_string_lossy().ends_with("(deleted)"))
         .collect();
     assert!(gone.is_empty(), "{gone:?}");
+    // And its locks stand: whoever opens and closes a file drops all that its process has on it.
+    let locked = |name: &str| {
+        let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(world.data.join(name)).unwrap());
+        let ours = format!(" {} ", daemon.child.id());
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains(&ours) && line.contains(&format!(":{inode} ")))
+    };
+    world.sync(&["--kind", "verify"]);
+    for name in ["index.db", "index.db-shm", "engine.lock"] {
+        assert!(locked(name), "{name}");
+    }
     daemon.stop();
     assert_agrees(&world);
 }
