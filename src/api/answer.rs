@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::protocol::Refusal;
@@ -16,12 +17,12 @@ pub struct Failure {
 }
 
 /// `{"error":{"code","message","hint"}}`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ErrorJson {
     error: ErrorBody,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct ErrorBody {
     code: String,
     message: String,

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ pub struct Body<T>(pub T);
 pub struct MaybeBody<T>(pub T);
 
 /// The body of a route that has none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
@@ -41,26 +42,29 @@ pub struct Asked<T>(pub T);
 pub struct Named(pub String);
 
 /// Repositories; without the key all.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamesBody {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub repositories: Option<Vec<String>>,
 }
 
 /// A sync; which keys fit depends on the kind.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyncBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub repositories: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
     /// Those that are not UTF-8.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths_b64: Vec<String>,
+    /// `YYYY-MM-DD`, as `from` and `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +96,7 @@ pub struct SyncBody {
 }
 
 /// Files or directories; those that are not UTF-8 in base64.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathsBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -102,7 +106,7 @@ pub struct PathsBody {
 }
 
 /// One directory, absolute; what is not UTF-8 in base64.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathBody {
     pub path: String,
@@ -111,7 +115,7 @@ pub struct PathBody {
 }
 
 /// A repository to be added.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AddBody {
     /// Absolute.
@@ -135,7 +139,7 @@ pub struct AddBody {
 pub type Settings = serde_json::Map<String, serde_json::Value>;
 
 /// Problems by id.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdsBody {
     pub ids: Vec<i64>,

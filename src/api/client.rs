@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use super::ApiError;
 use super::answer::ErrorJson;
@@ -26,13 +26,11 @@ use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{
     AddRepository, Answer, Command, Event, Refusal, SchedulerCommand, Snapshot, Stay, SyncRequest,
 };
-use crate::engine::{Call, Handle};
+use crate::engine::{Call, Handle, Outlet};
 use crate::wire::path::split;
 
 /// Calls that may wait.
 const WAITING_CALLS: usize = 64;
-/// Events that a slow listener may be behind before it gets a snapshot instead.
-const EVENTS_KEPT: usize = 256;
 /// How often a lost engine is looked for.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The largest answer is a plan: a thousand changes with two long paths each, for each repository.
@@ -69,7 +67,7 @@ fn start(socket: &Path, revive: Option<Revive>) -> Result<Client, ApiError> {
     let io = |source| ApiError::Io { path: socket.to_owned(), source };
     let runtime = crate::engine::runtime().map_err(io)?;
     let (sender, calls) = mpsc::channel(WAITING_CALLS);
-    let (events, _) = broadcast::channel(EVENTS_KEPT);
+    let events = Outlet::default();
     let handle = Handle::over(sender, events.clone());
     // The stream stands before anyone can subscribe, so that nothing is missed between a snapshot and the next event.
     let (stream, snapshot) = runtime.block_on(open(socket))?;
@@ -87,13 +85,7 @@ fn start(socket: &Path, revive: Option<Revive>) -> Result<Client, ApiError> {
 }
 
 /// Hands events on; when the engine is gone, and someone is to look for the next one, those of that.
-async fn listen(
-    mut stream: Stream,
-    mut stay: Stay,
-    events: broadcast::Sender<Event>,
-    socket: Arc<Path>,
-    mut revive: Option<Revive>,
-) {
+async fn listen(mut stream: Stream, mut stay: Stay, events: Outlet, socket: Arc<Path>, mut revive: Option<Revive>) {
     loop {
         stream::relay(&mut stream, &events).await;
         let Some(mut reviving) = revive.take() else { return };
@@ -108,8 +100,7 @@ async fn listen(
             reviving = given_back;
             if let Ok((stream, snapshot)) = open(&socket).await {
                 let stay = snapshot.stay;
-                // Fails when nobody listens.
-                let _unheard = events.send(Event::Snapshot(snapshot));
+                events.send(Event::Snapshot(snapshot));
                 break (stream, stay);
             }
         };

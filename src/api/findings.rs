@@ -3,105 +3,28 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::answer::Failure;
 use super::body::{Asked, Body, IdsBody, MaybeBody, Named, NamesBody, Nothing, PathsBody, names};
+use super::list::{Changes, Damages, Files, Helds, Page, PageQuery, Problems};
 use super::runs::since;
 use super::service::{Service, repository};
 use super::shape::AnswerJson;
 use crate::domain::change::Verdict;
 use crate::domain::path::RelPath;
-use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
-use crate::index::{self, ChangeFilter, FileQuery, Reader};
+use crate::index::{ChangeFilter, FileQuery};
 use crate::wire::{ChangeJson, DamageJson, FileJson, HeldJson, ProblemJson};
-
-const LIMIT: u64 = 100;
-const MAX_LIMIT: u64 = 1000;
-
-/// Returns how many entries a page holds.
-///
-/// # Errors
-/// When none are wanted: such a page would have no next one, and no end.
-pub fn limited(limit: Option<u64>) -> Result<usize, Failure> {
-    match limit.unwrap_or(LIMIT) {
-        0 => Err(Failure::usage(format!("limit is 1 to {MAX_LIMIT}"))),
-        limit => Ok(limit.min(MAX_LIMIT) as usize),
-    }
-}
-
-/// Which part of a list is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    limit: Option<u64>,
-    /// So many entries come before; what `next` said.
-    after: Option<usize>,
-}
-
-/// Collects one page of a list that is handed out entry by entry.
-#[derive(Debug)]
-struct Page<T> {
-    skip: usize,
-    limit: usize,
-    entries: Vec<T>,
-    has_more: bool,
-}
-
-impl<T: Serialize + Send + 'static> Page<T> {
-    fn new(limit: Option<u64>, after: Option<usize>) -> Result<Page<T>, Failure> {
-        Ok(Page { skip: after.unwrap_or(0), limit: limited(limit)?, entries: Vec::new(), has_more: false })
-    }
-
-    /// Takes the `at`-th entry, counted from 0; returns whether more is wanted.
-    fn take(&mut self, at: usize, entry: impl FnOnce() -> T) -> bool {
-        if at < self.skip {
-            return true;
-        }
-        if self.entries.len() == self.limit {
-            self.has_more = true;
-            return false;
-        }
-        self.entries.push(entry());
-        true
-    }
-
-    fn json(self, name: &str) -> Json<Value> {
-        let next = self.has_more.then_some(self.skip.saturating_add(self.limit));
-        Json(json!({ name: self.entries, "next": next }))
-    }
-
-    /// Takes its part of what the index says of one repository.
-    async fn read<S>(
-        mut self,
-        service: &Service,
-        name: String,
-        list: &'static str,
-        find: impl FnOnce(&Reader, RepositoryId) -> index::Result<Vec<S>> + Send + 'static,
-    ) -> Result<Json<Value>, Failure>
-    where
-        T: for<'a> From<&'a S>,
-    {
-        service
-            .read(move |reader| {
-                let all = find(reader, repository(reader, &name)?.id)?;
-                // Ends at the first entry that is not wanted any more.
-                all.iter().enumerate().all(|(at, entry)| self.take(at, || T::from(entry)));
-                Ok(self.json(list))
-            })
-            .await
-    }
-}
 
 /// Returns records by directory and name.
 pub async fn files(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<PageQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Files>, Failure> {
     let mut page = Page::new(query.limit, query.after)?;
     service
         .read(move |reader| {
@@ -110,19 +33,24 @@ pub async fn files(
             let all = FileQuery { repository: repository.id, below: RelPath::root() };
             reader.for_each_file(&all, |entry| {
                 at += 1;
-                Ok(page.take(at - 1, || json!(FileJson::new(&name, &entry))))
+                Ok(page.take(at - 1, || FileJson::new(&name, &entry)))
             })?;
-            Ok(page.json("files"))
+            Ok(Json(page.into()))
         })
         .await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangesQuery {
+    /// 1 to 1000 entries; 100 when nobody says.
+    #[schemars(range(min = 1))]
     limit: Option<u64>,
+    /// So many entries come before; what `next` said.
     after: Option<usize>,
+    /// A run's number or id.
     run: Option<String>,
+    /// A moment in RFC 3339, or `7d`: so long ago.
     since: Option<String>,
     verdict: Option<String>,
 }
@@ -132,7 +60,7 @@ pub async fn changes(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<ChangesQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Changes>, Failure> {
     let unknown = |word: &str| Failure::usage(format!("{word:?} is no verdict"));
     let verdict = query.verdict.map(|word| Verdict::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let since = query.since.as_deref().map(since).transpose()?;
@@ -146,7 +74,7 @@ pub async fn changes(
                 since,
                 verdict,
                 // One more than the page holds: it says that there is a next one.
-                limit: Some(page.skip.saturating_add(page.limit).saturating_add(1) as u64),
+                limit: Some(page.wanted() as u64),
             };
             let mut at = 0;
             reader.for_each_change(&filter, |change| {
@@ -154,15 +82,18 @@ pub async fn changes(
                 at += 1;
                 Ok(())
             })?;
-            Ok(page.json("changes"))
+            Ok(Json(page.into()))
         })
         .await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProblemsQuery {
+    /// 1 to 1000 entries; 100 when nobody says.
+    #[schemars(range(min = 1))]
     limit: Option<u64>,
+    /// So many entries come before; what `next` said.
     after: Option<usize>,
     /// Closed ones too.
     #[serde(default)]
@@ -174,9 +105,9 @@ pub async fn problems(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<ProblemsQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Problems>, Failure> {
     let page = Page::<ProblemJson>::new(query.limit, query.after)?;
-    page.read(&service, name, "problems", move |reader, id| reader.problems(Some(id), query.all)).await
+    page.read(&service, name, move |reader, id| reader.problems(Some(id), query.all)).await
 }
 
 /// Returns what is damaged.
@@ -184,9 +115,9 @@ pub async fn damage(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<PageQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Damages>, Failure> {
     let page = Page::<DamageJson>::new(query.limit, query.after)?;
-    page.read(&service, name, "damage", |reader, id| reader.damage(Some(id))).await
+    page.read(&service, name, |reader, id| reader.damage(Some(id))).await
 }
 
 /// Returns what is held.
@@ -194,9 +125,9 @@ pub async fn held(
     State(service): State<Service>,
     Named(name): Named,
     Asked(query): Asked<PageQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Helds>, Failure> {
     let page = Page::<HeldJson>::new(query.limit, query.after)?;
-    page.read(&service, name, "held", |reader, id| reader.held(Some(id))).await
+    page.read(&service, name, |reader, id| reader.held(Some(id))).await
 }
 
 /// Looks again, and removes from the index what is still gone.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::estimate::Estimate;
@@ -11,14 +12,14 @@ use crate::engine::protocol::Estimated;
 use crate::wire::path::{joined, split};
 
 /// An absolute path.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct PathJson {
     path: String,
     path_b64: Option<String>,
 }
 
 /// What adding a repository would mean.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct EstimatedJson {
     path: String,
     path_b64: Option<String>,

@@ -7,8 +7,10 @@
 mod answer;
 mod body;
 mod client;
+mod describe;
 mod event;
 mod findings;
+mod list;
 mod looked;
 mod network;
 mod other;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::http::Method;
 use http_body_util::{BodyExt, Limited};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 
 use super::client::request;
@@ -17,10 +18,10 @@ const MAX_BYTES: usize = 64 * 1024;
 const OURS: &str = env!("CARGO_PKG_VERSION");
 
 /// The route that all versions have.
-#[derive(Deserialize)]
-struct VersionJson {
-    version: String,
-    pid: u32,
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+pub(super) struct VersionJson {
+    pub version: String,
+    pub pid: u32,
 }
 
 /// Returns what to tell: which of the two is the older one, and how to replace it.

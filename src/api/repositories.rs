@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderName, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::answer::Failure;
 use super::body::{
     AddBody, Asked, Body, MaybeBody, Named, NamesBody, Nothing, PathBody, Settings, names, read_settings,
 };
+use super::list::{Repositories, Statistics, Statuses};
 use super::runs::since;
 use super::service::{Service, repository};
 use super::shape::AnswerJson;
@@ -30,7 +30,7 @@ use crate::wire::{RepositoryJson, StatsJson, StatusJson, metrics_text};
 /// Statistics look back so far when nobody says how far.
 const STATS_SINCE: &str = "30d";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepositoryQuery {
     repository: Option<String>,
@@ -40,7 +40,7 @@ pub struct RepositoryQuery {
 pub async fn status(
     State(service): State<Service>,
     Asked(query): Asked<RepositoryQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Statuses>, Failure> {
     let snapshot = service.snapshot().await?;
     service
         .read(move |reader| {
@@ -50,33 +50,37 @@ pub async fn status(
             };
             let shape = |status| Standing::new(status, Told::All(&snapshot)).json();
             let shaped: Vec<StatusJson> = statuses.into_iter().map(shape).collect();
-            Ok(Json(json!({ "repositories": shaped })))
+            Ok(Json(Statuses { repositories: shaped }))
         })
         .await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatsQuery {
     repository: Option<String>,
+    /// A moment in RFC 3339, or `7d`: so long ago; 30 days when nobody says.
     since: Option<String>,
 }
 
 /// Returns sums per repository and kind.
-pub async fn stats(State(service): State<Service>, Asked(query): Asked<StatsQuery>) -> Result<Json<Value>, Failure> {
+pub async fn stats(
+    State(service): State<Service>,
+    Asked(query): Asked<StatsQuery>,
+) -> Result<Json<Statistics>, Failure> {
     let from = since(query.since.as_deref().unwrap_or(STATS_SINCE))?;
     service
         .read(move |reader| {
             let repository = query.repository.map(|name| repository(reader, &name)).transpose()?;
             let stats = reader.stats(repository.map(|repository| repository.id), from)?;
             let stats: Vec<StatsJson> = stats.iter().map(|entry| StatsJson::new(entry, from)).collect();
-            Ok(Json(json!({ "stats": stats })))
+            Ok(Json(Statistics { stats }))
         })
         .await
 }
 
 /// Returns the numbers for Prometheus, in its text format.
-pub async fn metrics(State(service): State<Service>) -> Result<impl IntoResponse, Failure> {
+pub async fn metrics(State(service): State<Service>) -> Result<([(HeaderName, &'static str); 1], String), Failure> {
     let snapshot = service.snapshot().await?;
     let text = service
         .read(move |reader| {
@@ -89,11 +93,11 @@ pub async fn metrics(State(service): State<Service>) -> Result<impl IntoResponse
 }
 
 /// Returns all repositories, by name.
-pub async fn list(State(service): State<Service>) -> Result<Json<Value>, Failure> {
+pub async fn list(State(service): State<Service>) -> Result<Json<Repositories>, Failure> {
     service
         .read(|reader| {
             let all: Vec<RepositoryJson> = reader.repositories()?.iter().map(RepositoryJson::from).collect();
-            Ok(Json(json!({ "repositories": all })))
+            Ok(Json(Repositories { repositories: all }))
         })
         .await
 }

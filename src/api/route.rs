@@ -1,19 +1,23 @@
 //! The table of routes, and what stands around all of them: the body's limit, unknown routes, wrong methods, headers.
 
+use aide::axum::ApiRouter;
+use aide::axum::routing::{ApiMethodRouter, get_with, patch_with, post_with};
+use aide::transform::TransformOperation;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event as Line, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, patch, post};
 use axum::{Json, Router};
 use futures_util::Stream;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::answer::Failure;
 use super::body::{Body, MaybeBody, Nothing, Settings, SyncBody, read_settings};
+use super::other::VersionJson;
 use super::service::Service;
 use super::shape::{AnswerJson, SchedulerJson};
-use super::{event, findings, repositories, runs};
+use super::{describe, event, findings, repositories, runs};
 use crate::domain::run::Kind;
 use crate::engine::Subscription;
 use crate::engine::protocol::{Command, Event, SchedulerCommand};
@@ -22,17 +26,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Returns the router with everything that the contract names.
 pub fn router(service: Service) -> Router {
-    Router::new()
-        .route("/api/sync/health", get(health))
-        .route("/api/sync/version", get(version))
-        .route("/api/sync/doctor", get(examine))
-        .route("/api/sync/events", get(events))
-        .route("/api/sync/scheduler", patch(set_schedule))
-        .route("/api/sync/scheduler/status", get(schedule))
-        .route("/api/sync/scheduler/start", post(start_schedule))
-        .route("/api/sync/scheduler/stop", post(stop_schedule))
-        .merge(run_routes())
-        .merge(repository_routes())
+    Router::from(routes())
         .fallback(async || Failure::new("unknown_route", "there is no such route"))
         .method_not_allowed_fallback(async || Failure::new("wrong_method", "this route has another method"))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -40,48 +34,98 @@ pub fn router(service: Service) -> Router {
         .with_state(service)
 }
 
-fn start(kind: Kind) -> MethodRouter<Service> {
-    post(move |service: State<Service>, body: Body<SyncBody>| runs::start(kind, service, body))
+/// Returns all routes with what they take and give.
+pub fn routes() -> ApiRouter<Service> {
+    engine_routes().merge(run_routes()).merge(repository_routes()).merge(finding_routes())
 }
 
-fn run_routes() -> Router<Service> {
-    Router::new()
-        .route("/api/sync/full", start(Kind::Full))
-        .route("/api/sync/incremental", start(Kind::Incremental))
-        .route("/api/sync/verify", start(Kind::Verify))
-        .route("/api/sync/cleanup", start(Kind::Cleanup))
-        .route("/api/sync/single", start(Kind::Single))
-        .route("/api/sync/cancel", post(runs::cancel))
-        .route("/api/sync/history", get(runs::history))
-        .route("/api/sync/runs/{run}", get(runs::one))
-        .route("/api/sync/runs/{run}/log", get(runs::log))
-        .route("/api/sync/runs/{run}/cancel", post(runs::cancel_one))
+type Told<'a> = TransformOperation<'a>;
+
+/// Says in a line what a route does.
+fn about(summary: &'static str) -> impl FnOnce(Told<'_>) -> Told<'_> {
+    move |operation| operation.summary(summary)
 }
 
-fn repository_routes() -> Router<Service> {
+/// As [`about`], with another status than 200 when it is done; the answer is the engine's.
+fn done<const STATUS: u16>(summary: &'static str) -> impl FnOnce(Told<'_>) -> Told<'_> {
+    move |operation| operation.summary(summary).response::<STATUS, Json<AnswerJson>>()
+}
+
+fn engine_routes() -> ApiRouter<Service> {
+    let stream = "Server-sent events: a snapshot, then every event; `lagged` when some were dropped. With Last-Event-ID: those \
+                  after that one, if they are still there";
+    ApiRouter::new()
+        .api_route("/api/sync/health", get_with(health, about("Whether the engine answers")))
+        .api_route("/api/sync/version", get_with(version, about("The engine's version and process")))
+        .api_route("/api/sync/doctor", get_with(examine, about("Looks everything over; slow")))
+        .api_route("/api/sync/openapi.json", get_with(describe::description, about("This description")))
+        .api_route("/api/sync/events", get_with(events, about(stream)))
+        .api_route("/api/sync/scheduler", patch_with(set_schedule, about("Changes the schedule's settings")))
+        .api_route("/api/sync/scheduler/status", get_with(schedule, about("The schedule and what comes next")))
+        .api_route("/api/sync/scheduler/start", post_with(start_schedule, about("Lets the schedule start runs")))
+        .api_route("/api/sync/scheduler/stop", post_with(stop_schedule, about("Lets the schedule start no more runs")))
+}
+
+fn start(kind: Kind, summary: &'static str) -> ApiMethodRouter<Service> {
+    let handler = move |service: State<Service>, body: Body<SyncBody>| runs::start(kind, service, body);
+    post_with(handler, |operation| done::<202>(summary)(operation).response::<200, Json<AnswerJson>>())
+}
+
+fn run_routes() -> ApiRouter<Service> {
+    ApiRouter::new()
+        .api_route("/api/sync/full", start(Kind::Full, "Looks at every directory"))
+        .api_route("/api/sync/incremental", start(Kind::Incremental, "Looks only where something may have changed"))
+        .api_route("/api/sync/verify", start(Kind::Verify, "Reads content again"))
+        .api_route("/api/sync/cleanup", start(Kind::Cleanup, "Only drops records whose file is gone"))
+        .api_route("/api/sync/single", start(Kind::Single, "Looks at some paths, at some days, or at open problems"))
+        .api_route("/api/sync/cancel", post_with(runs::cancel, about("Cancels what runs or waits")))
+        .api_route("/api/sync/history", get_with(runs::history, about("Runs, the newest first")))
+        .api_route("/api/sync/runs/{run}", get_with(runs::one, about("One run, by number or id")))
+        .api_route("/api/sync/runs/{run}/log", get_with(runs::log, about("A run's log")))
+        .api_route("/api/sync/runs/{run}/cancel", post_with(runs::cancel_one, about("Cancels one run")))
+}
+
+fn repository_routes() -> ApiRouter<Service> {
     use repositories as all;
-    Router::new()
-        .route("/api/sync/status", get(all::status))
-        .route("/metrics", get(all::metrics))
-        .route("/api/sync/stats", get(all::stats))
-        .route("/api/sync/pause", post(all::pause_all))
-        .route("/api/sync/resume", post(all::resume_all))
-        .route("/api/sync/held/dismiss", post(findings::dismiss_all))
-        .route("/api/sync/problems/ack", post(findings::acknowledge))
-        .route("/api/sync/complete", post(all::complete))
-        .route("/api/sync/estimate", post(all::estimate))
-        .route("/api/sync/repositories", get(all::list).post(all::add))
-        .route("/api/sync/repositories/{name}", get(all::show).patch(all::set).delete(all::remove))
-        .route("/api/sync/repositories/{name}/pause", post(all::pause))
-        .route("/api/sync/repositories/{name}/resume", post(all::resume))
-        .route("/api/sync/repositories/{name}/files", get(findings::files))
-        .route("/api/sync/repositories/{name}/changes", get(findings::changes))
-        .route("/api/sync/repositories/{name}/problems", get(findings::problems))
-        .route("/api/sync/repositories/{name}/damage", get(findings::damage))
-        .route("/api/sync/repositories/{name}/damage/accept", post(findings::accept_damage))
-        .route("/api/sync/repositories/{name}/held", get(findings::held))
-        .route("/api/sync/repositories/{name}/held/accept", post(findings::accept_held))
-        .route("/api/sync/repositories/{name}/held/dismiss", post(findings::dismiss))
+    let one = get_with(all::show, about("One repository with its settings"))
+        .patch_with(all::set, about("Changes settings, or the name"))
+        .delete_with(all::remove, about("Takes it out of the index; files stay"));
+    let every = get_with(all::list, about("All repositories, by name"))
+        .post_with(all::add, |operation| done::<201>("Adds one")(operation).response::<200, Json<AnswerJson>>());
+    ApiRouter::new()
+        .api_route("/api/sync/status", get_with(all::status, about("How repositories are doing")))
+        .api_route(
+            "/metrics",
+            get_with(all::metrics, |operation| about("Numbers for Prometheus")(operation).response::<200, String>()),
+        )
+        .api_route("/api/sync/stats", get_with(all::stats, about("Sums per repository and kind")))
+        .api_route("/api/sync/pause", post_with(all::pause_all, about("Lets some or all rest")))
+        .api_route("/api/sync/resume", post_with(all::resume_all, about("Lets some or all go on")))
+        .api_route("/api/sync/complete", post_with(all::complete, about("Directories that a path may become")))
+        .api_route("/api/sync/estimate", post_with(all::estimate, about("What adding a repository would mean")))
+        .api_route("/api/sync/repositories", every)
+        .api_route("/api/sync/repositories/{name}", one)
+        .api_route("/api/sync/repositories/{name}/pause", post_with(all::pause, about("Lets it rest")))
+        .api_route("/api/sync/repositories/{name}/resume", post_with(all::resume, about("Lets it go on")))
+}
+
+fn finding_routes() -> ApiRouter<Service> {
+    let accept_held = post_with(findings::accept_held, done::<202>("Removes what is held and still gone"));
+    let accept_damage = post_with(findings::accept_damage, about("Takes damaged content as it is"));
+    ApiRouter::new()
+        .api_route("/api/sync/held/dismiss", post_with(findings::dismiss_all, about("Keeps what is held")))
+        .api_route("/api/sync/problems/ack", post_with(findings::acknowledge, about("Marks problems as known")))
+        .api_route("/api/sync/repositories/{name}/files", get_with(findings::files, about("Its records")))
+        .api_route("/api/sync/repositories/{name}/changes", get_with(findings::changes, about("What changed in it")))
+        .api_route("/api/sync/repositories/{name}/problems", get_with(findings::problems, about("What went wrong")))
+        .api_route("/api/sync/repositories/{name}/damage", get_with(findings::damage, about("What is damaged")))
+        .api_route("/api/sync/repositories/{name}/damage/accept", accept_damage)
+        .api_route("/api/sync/repositories/{name}/held", get_with(findings::held, about("What is held")))
+        .api_route("/api/sync/repositories/{name}/held/accept", accept_held)
+        .api_route(
+            "/api/sync/repositories/{name}/held/dismiss",
+            post_with(findings::dismiss, about("Keeps its records")),
+        )
 }
 
 /// What is told is true now and for who asked: no cache keeps it, no browser guesses another type.
@@ -92,14 +136,24 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-async fn health(State(service): State<Service>) -> Result<Json<Value>, Failure> {
-    let snapshot = service.snapshot().await?;
-    let (running, queued) = (snapshot.running.len(), snapshot.queued.len());
-    Ok(Json(json!({ "state": "ok", "pid": std::process::id(), "running": running, "queued": queued })))
+/// That the engine answers.
+#[derive(Debug, JsonSchema, Serialize)]
+struct HealthJson {
+    /// `ok`
+    state: &'static str,
+    pid: u32,
+    running: usize,
+    queued: usize,
 }
 
-async fn version() -> Json<Value> {
-    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() }))
+async fn health(State(service): State<Service>) -> Result<Json<HealthJson>, Failure> {
+    let snapshot = service.snapshot().await?;
+    let (running, queued) = (snapshot.running.len(), snapshot.queued.len());
+    Ok(Json(HealthJson { state: "ok", pid: std::process::id(), running, queued }))
+}
+
+async fn version() -> Json<VersionJson> {
+    Json(VersionJson { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() })
 }
 
 async fn examine(State(service): State<Service>) -> Result<Json<AnswerJson>, Failure> {
@@ -132,8 +186,12 @@ async fn set_schedule(
     service.command(Command::Scheduler(SchedulerCommand::Set(changes))).await.map(Json)
 }
 
-async fn events(State(service): State<Service>) -> Response {
-    let stream = lines(service.handle.subscribe());
+async fn events(State(service): State<Service>, headers: HeaderMap) -> Response {
+    let last = headers.get("last-event-id").and_then(|name| name.to_str().ok());
+    let stream = lines(match last {
+        Some(name) => service.handle.subscribe_after(name),
+        None => service.handle.subscribe(),
+    });
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
 
@@ -162,6 +220,6 @@ fn lines(subscription: Subscription) -> impl Stream<Item = Result<Line, axum::Er
         }
         let next = if event == Event::Ended { Stand::Over } else { Stand::On };
         let (name, json) = event::write(&event);
-        Some((Line::default().event(name).json_data(json), (events, next)))
+        Some((Line::default().id(events.name()).event(name).json_data(json), (events, next)))
     })
 }

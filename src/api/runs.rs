@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
 use super::body::{Asked, Body, MaybeBody, Named, NamesBody, Nothing, PathsBody, SyncBody, names};
-use super::findings::limited;
+use super::list::{RunLog, Runs, limited};
 use super::service::{Service, repository};
 use super::shape::{AnswerJson, progress};
 use crate::domain::amount::parse_duration;
@@ -23,7 +23,7 @@ use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::engine;
 use crate::engine::protocol::{Command, Expected, Snapshot, SyncRequest};
 use crate::index::{IndexError, Reader, RunFilter};
-use crate::wire::{LogJson, RunJson};
+use crate::wire::{LogJson, ProgressJson, RunJson};
 
 /// Starts a sync of the kind that the route names.
 pub async fn start(
@@ -134,22 +134,23 @@ pub async fn cancel_one(
 }
 
 /// What of the history is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     repository: Option<String>,
     kind: Option<String>,
     outcome: Option<String>,
+    /// A moment in RFC 3339, or `7d`: so long ago.
     since: Option<String>,
+    /// 1 to 1000 runs; 100 when nobody says.
+    #[schemars(range(min = 1))]
     limit: Option<u64>,
+    /// Runs before this number; what `next` said.
     after: Option<i64>,
 }
 
 /// Returns runs, the newest first; `next` is the number to give as `after` for the next page.
-pub async fn history(
-    State(service): State<Service>,
-    Asked(query): Asked<HistoryQuery>,
-) -> Result<Json<Value>, Failure> {
+pub async fn history(State(service): State<Service>, Asked(query): Asked<HistoryQuery>) -> Result<Json<Runs>, Failure> {
     let unknown = |word: &str| Failure::usage(format!("{word:?} is none of the known words"));
     let kind = query.kind.map(|word| Kind::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let outcome = query.outcome.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
@@ -170,7 +171,7 @@ pub async fn history(
             let runs = reader.runs(&filter)?;
             let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.number);
             let runs: Vec<RunJson> = runs.iter().map(|run| shape(run, &snapshot)).collect();
-            Ok(Json(json!({ "runs": runs, "next": next })))
+            Ok(Json(Runs { runs, next }))
         })
         .await
 }
@@ -184,35 +185,62 @@ pub fn since(text: &str) -> Result<Timestamp, Failure> {
     Ok(Timestamp(engine::now().0.saturating_sub(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))))
 }
 
+/// A run, as far as it is known.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(untagged)]
+pub enum OneRun {
+    Recorded(Box<RunJson>),
+    Waiting(Box<WaitingRun>),
+}
+
+/// One that waits: the keys of a run that have a value, and those that say that it has none yet.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct WaitingRun {
+    run_id: String,
+    number: Option<i64>,
+    repository: String,
+    kind: String,
+    outcome: Option<String>,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    progress: Option<ProgressJson>,
+}
+
 /// Returns one run. One that waits, or has not written its start yet, has no row: all that is known then is what it is.
-pub async fn one(State(service): State<Service>, Named(run): Named) -> Result<Json<Value>, Failure> {
+pub async fn one(State(service): State<Service>, Named(run): Named) -> Result<Json<OneRun>, Failure> {
     // First, so that what ends meanwhile is found in the index.
     let snapshot = service.snapshot().await?;
     service
         .read(move |reader| match find(reader, &run) {
-            Ok(run) => Ok(Json(json!(shape(&run, &snapshot)))),
+            Ok(run) => Ok(Json(OneRun::Recorded(Box::new(shape(&run, &snapshot))))),
             Err(failure) => waiting(&snapshot, &run).map(Json).ok_or(failure),
         })
         .await
 }
 
-fn waiting(snapshot: &Snapshot, run_id: &str) -> Option<Value> {
+fn waiting(snapshot: &Snapshot, run_id: &str) -> Option<OneRun> {
     let queued = snapshot.queued.iter().map(|run| (&run.run_id, &run.repository, run.kind));
     let running = snapshot.running.iter().map(|run| (&run.run_id, &run.repository, run.kind));
     let (run_id, repository, kind) = queued.chain(running).find(|(known, ..)| *known == run_id)?;
-    Some(json!({
-        "run_id": run_id, "number": null, "repository": repository, "kind": kind.as_str(), "outcome": null,
-        "started_at": null, "ended_at": null, "progress": null,
-    }))
+    Some(OneRun::Waiting(Box::new(WaitingRun {
+        run_id: run_id.clone(),
+        number: None,
+        repository: repository.clone(),
+        kind: kind.as_str().to_owned(),
+        outcome: None,
+        started_at: None,
+        ended_at: None,
+        progress: None,
+    })))
 }
 
 /// Returns a run's log.
-pub async fn log(State(service): State<Service>, Named(run): Named) -> Result<Json<Value>, Failure> {
+pub async fn log(State(service): State<Service>, Named(run): Named) -> Result<Json<RunLog>, Failure> {
     service
         .read(move |reader| {
             let run = find(reader, &run)?;
             let lines: Vec<LogJson> = reader.run_log(run.number)?.iter().map(LogJson::from).collect();
-            Ok(Json(json!({ "run_id": run.run_id, "number": run.number, "log": lines })))
+            Ok(Json(RunLog { run_id: run.run_id, number: run.number, log: lines }))
         })
         .await
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::looked::{EstimatedJson, PathJson};
@@ -22,7 +23,7 @@ use crate::wire::{ChangeJson, CheckJson, NextJson, ProgressJson, RunJson};
 const SETTINGS: [&str; 6] = ["startup", "full_every", "full_at", "incremental_every", "verify_every", "cleanup_every"];
 
 /// What a command is answered with; each shape has keys of its own.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum AnswerJson {
     Accepted { runs: Vec<QueuedJson> },
@@ -35,7 +36,7 @@ pub enum AnswerJson {
 }
 
 /// A run that waits or runs.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct QueuedJson {
     pub repository: String,
     pub run_id: String,
@@ -44,14 +45,14 @@ pub struct QueuedJson {
 }
 
 /// What a run would do.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct PlanJson {
     run: RunJson,
     changes: Vec<ChangeJson>,
 }
 
 /// How far a run is.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct RunProgressJson {
     run_id: String,
     number: i64,
@@ -66,7 +67,7 @@ pub struct RunProgressJson {
 }
 
 /// What only the engine knows of one repository.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct LiveJson {
     repository: String,
     watch_mode: String,
@@ -80,7 +81,7 @@ pub struct LiveJson {
 }
 
 /// `scheduler status --json`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct SchedulerJson {
     running: bool,
     next: Vec<NextJson>,
@@ -91,7 +92,7 @@ pub struct SchedulerJson {
 }
 
 /// All that only the engine knows.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct SnapshotJson {
     queued: Vec<QueuedJson>,
     running: Vec<RunProgressJson>,

@@ -6,10 +6,10 @@ use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::net::UnixStream;
-use tokio::sync::broadcast;
 
 use super::client::request;
 use super::event;
+use crate::engine::Outlet;
 use crate::engine::protocol::Event;
 
 /// More in one event is no event of ours.
@@ -61,12 +61,11 @@ impl Stream {
 }
 
 /// Hands events on to everyone who listens, until the engine is gone.
-pub async fn relay(stream: &mut Stream, events: &broadcast::Sender<Event>) {
+pub async fn relay(stream: &mut Stream, events: &Outlet) {
     loop {
         let event = stream.next().await.unwrap_or(Event::Ended);
         let is_last = event == Event::Ended;
-        // Fails when nobody listens.
-        let _unheard = events.send(event);
+        events.send(event);
         if is_last {
             return;
         }

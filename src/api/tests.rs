@@ -15,14 +15,14 @@ use crate::domain::path::RelPath;
 use crate::domain::report::{IndexStatus, Repository, Run};
 use crate::domain::repository::{RepositoryId, Settings};
 use crate::domain::run::{Kind, Outcome, Tally};
-use crate::engine::protocol::{Answer, Command, Event, RunProgress, Snapshot};
+use crate::engine::protocol::{Answer, Command, RunProgress, Snapshot};
 use crate::engine::{FakeEngine, Handle};
 use crate::index::Writer;
 
 /// A server before a fake engine, with an index that holds the repository `a`.
 pub(super) struct World {
     pub socket: PathBuf,
-    pub events: tokio::sync::broadcast::Sender<Event>,
+    pub events: crate::engine::Outlet,
     /// What reached the engine.
     pub heard: Arc<Mutex<Vec<Command>>>,
     server: Option<Server>,

@@ -124,6 +124,9 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "while_used")]
         listen: Option<Listen>,
     },
+    /// The daemon as a service of systemd: install it, remove it, see how it is
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Settings: in force, where they live, defaults
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -131,6 +134,29 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Write the manual pages into a directory
     Man { directory: PathBuf },
+}
+
+/// Whose service: one's own, or the machine's that runs as a person from boot on.
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// Write the unit, enable and start it; a running engine is not interrupted, the service takes over when that ends
+    Install {
+        /// As a service of the machine that runs as this user, hardened, from boot on; needs root
+        #[arg(long, value_name = "USER")]
+        system: Option<String>,
+    },
+    /// Whether it is installed, enabled and running
+    Status {
+        /// That of the machine that runs as this user
+        #[arg(long, value_name = "USER")]
+        system: Option<String>,
+    },
+    /// Stop it, and take the unit away; the index stays
+    Remove {
+        /// That of the machine that runs as this user; needs root
+        #[arg(long, value_name = "USER")]
+        system: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ mod places;
 mod plain;
 mod repo;
 mod scheduler;
+mod service;
 mod session;
 mod stats;
 mod status;
@@ -102,6 +103,7 @@ fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
         Command::Restore { file, yes } => backup::restore(context, &file, yes),
         Command::Doctor => doctor::run(context),
         Command::Daemon { while_used, listen } => daemon::run(context, while_used, listen),
+        Command::Service(command) => service::run(context, command),
         Command::Config(command) => config(context, command),
         Command::Completions { shell } => completions(context, shell),
         Command::Man { directory } => man(context, &directory),

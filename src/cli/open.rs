@@ -39,8 +39,19 @@ pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> R
         Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
         Err(error) => Err(error),
     };
+    let is_left = has_screen && result.is_ok() && ends_by_itself(&session);
     session.end(context);
+    // The service has the places where everyone looks.
+    if is_left && context.places.given_arguments().is_ok_and(|given| given.is_empty()) {
+        super::service::hand_over();
+    }
     result
+}
+
+/// Tells whether the engine behind a screen is one that ends when nobody looks on.
+fn ends_by_itself(session: &Session) -> bool {
+    let snapshot = session.runtime.block_on(session.handle().snapshot());
+    snapshot.is_some_and(|snapshot| snapshot.stay == Stay::WhileUsed)
 }
 
 /// Returns the keys as the config wants them.

@@ -18,6 +18,8 @@ pub struct Places {
     pub config_file: PathBuf,
     socket: Option<PathBuf>,
     log_file: Option<PathBuf>,
+    /// Which of the first three are not where everyone looks for them.
+    given: [bool; 3],
 }
 
 impl Places {
@@ -43,7 +45,15 @@ impl Places {
         let socket = globals.socket.as_deref().map(std::path::absolute).transpose()?;
         let log_file = globals.log_file.as_deref().map(std::path::absolute).transpose()?;
         let (data_directory, config_file) = (std::path::absolute(data_directory)?, std::path::absolute(config_file)?);
-        Ok(Places { data_directory, config_file, socket, log_file })
+        let given = [globals.data_dir.is_some(), globals.config.is_some(), socket.is_some()];
+        Ok(Places { data_directory, config_file, socket, log_file, given })
+    }
+
+    /// Returns the options that a call in another environment needs to find the same places.
+    pub fn given_arguments(&self) -> Result<Vec<OsString>> {
+        let all = self.arguments()?;
+        let named = all.chunks(2).zip(self.given).filter(|(_, is_given)| *is_given);
+        Ok(named.flat_map(|(option, _)| option.to_vec()).collect())
     }
 
     /// Returns the options by which another call of this program finds the same places.

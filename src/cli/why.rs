@@ -19,7 +19,7 @@ struct WhyJson<'a> {
     path: String,
     /// The rule that leaves it out, if one does.
     left_out_by: Option<String>,
-    record: Option<FileJson<'a>>,
+    record: Option<FileJson>,
     /// The run that wrote the record last.
     run: Option<RunJson>,
     last_change: Option<ChangeJson>,

@@ -1,7 +1,10 @@
 //! The handle by which a surface speaks to an engine, whether it runs in this process or behind a socket.
 
+use std::collections::VecDeque;
+
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::outlet::{Numbered, Outlet, Tap};
 use super::protocol::{Answer, Command, Event, Refusal, Snapshot};
 
 /// A command and where its answer goes.
@@ -15,20 +18,23 @@ pub enum Call {
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(super) calls: mpsc::Sender<Call>,
-    pub(super) events: broadcast::Sender<Event>,
+    pub(super) events: Outlet,
 }
 
-/// Receives events, the first of which is a snapshot.
+/// Receives events, the first of which is a snapshot, or the one after the last that was heard before.
 #[derive(Debug)]
 pub struct Subscription {
     handle: Handle,
-    receiver: broadcast::Receiver<Event>,
+    receiver: broadcast::Receiver<Numbered>,
+    missed: VecDeque<Numbered>,
+    /// The number of the last event that was heard.
+    last: u64,
     needs_snapshot: bool,
 }
 
 impl Handle {
     /// Makes a handle of a channel whose other end answers every call, and of one that brings the events.
-    pub fn over(calls: mpsc::Sender<Call>, events: broadcast::Sender<Event>) -> Handle {
+    pub fn over(calls: mpsc::Sender<Call>, events: Outlet) -> Handle {
         Handle { calls, events }
     }
 
@@ -78,16 +84,33 @@ impl Handle {
 
     /// Returns how many listen to an engine in this process.
     pub fn listeners(&self) -> usize {
-        self.events.receiver_count()
+        self.events.listeners()
     }
 
     /// Starts to listen.
     pub fn subscribe(&self) -> Subscription {
-        Subscription { handle: self.clone(), receiver: self.events.subscribe(), needs_snapshot: true }
+        Subscription::new(self.clone(), self.events.tap(), true)
+    }
+
+    /// Goes on listening after the event of this name ([`Subscription::name`]); from the start when that is too long ago.
+    pub fn subscribe_after(&self, name: &str) -> Subscription {
+        match self.events.tap_after(name) {
+            Some(tap) => Subscription::new(self.clone(), tap, false),
+            None => self.subscribe(),
+        }
     }
 }
 
 impl Subscription {
+    fn new(handle: Handle, tap: Tap, needs_snapshot: bool) -> Subscription {
+        Subscription { handle, receiver: tap.receiver, missed: tap.missed, last: tap.after, needs_snapshot }
+    }
+
+    /// Returns the name of the last event that was heard, after which another subscription can go on.
+    pub fn name(&self) -> String {
+        self.handle.events.name_of(self.last)
+    }
+
     /// Waits for the next event. After missed ones, a snapshot comes instead of them.
     pub async fn next(&mut self) -> Event {
         loop {
@@ -101,9 +124,19 @@ impl Subscription {
                 self.needs_snapshot = false;
                 return answer.map_or(Event::Ended, Event::Snapshot);
             }
-            match self.receiver.recv().await {
-                Ok(event) => return event,
-                Err(broadcast::error::RecvError::Lagged(_)) => self.needs_snapshot = true,
+            let heard = match self.missed.pop_front() {
+                Some(missed) => Ok(missed),
+                None => self.receiver.recv().await,
+            };
+            match heard {
+                Ok((number, event)) => {
+                    self.last = number;
+                    return event;
+                }
+                Err(broadcast::error::RecvError::Lagged(events)) => {
+                    self.last += events;
+                    self.needs_snapshot = true;
+                }
                 Err(broadcast::error::RecvError::Closed) => return Event::Ended,
             }
         }
@@ -120,7 +153,7 @@ fn ended() -> Refusal {
 pub(crate) struct FakeEngine {
     calls: mpsc::Receiver<Call>,
     /// Sends events to who has subscribed.
-    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) events: Outlet,
 }
 
 #[cfg(test)]
@@ -128,16 +161,12 @@ impl FakeEngine {
     /// Returns a handle and its engine.
     pub(crate) fn new() -> (Handle, FakeEngine) {
         let (calls, receiver) = mpsc::channel(16);
-        let (events, _) = broadcast::channel(64);
+        let events = Outlet::default();
         (Handle { calls, events: events.clone() }, FakeEngine { calls: receiver, events })
     }
 
     /// Answers snapshots with `snapshot` and commands with `answer` until every handle is gone.
-    pub(crate) async fn serve(
-        mut self,
-        snapshot: Snapshot,
-        mut answer: impl FnMut(Command, &broadcast::Sender<Event>) -> Answer,
-    ) {
+    pub(crate) async fn serve(mut self, snapshot: Snapshot, mut answer: impl FnMut(Command, &Outlet) -> Answer) {
         while let Some(call) = self.calls.recv().await {
             // Who asked may have gone meanwhile.
             match call {
@@ -155,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_an_engine_that_ends_without_a_word_is_not_left_waiting() {
         let (calls, receiver) = mpsc::channel(1);
-        let handle = Handle::over(calls, broadcast::channel(1).0);
+        let handle = Handle::over(calls, Outlet::default());
         // As a call that is sent while the channel is dropped: nobody hears it, and nobody refuses it.
         let (_kept, answer) = oneshot::channel::<Answer>();
         drop(receiver);

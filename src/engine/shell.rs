@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock;
 use super::commands::Desk;
@@ -15,6 +15,7 @@ use super::job::{Inbox, JobSpec};
 use super::lock::Lock;
 use super::lookups::Lookups;
 use super::news::{News, NewsSender};
+use super::outlet::Outlet;
 use super::progress::Progress;
 use super::protocol::{Answer, Command, Event, Refusal, Snapshot, Stay};
 use super::state::{Input, ReplyId, State};
@@ -50,7 +51,7 @@ pub(super) struct Shell {
     pub desk: Desk,
     pub teller: Teller,
     pub lookups: Lookups,
-    pub events: broadcast::Sender<Event>,
+    pub events: Outlet,
     pub news: NewsSender,
     pub replies: HashMap<ReplyId, oneshot::Sender<Answer>>,
     pub snapshots: HashMap<ReplyId, oneshot::Sender<Snapshot>>,
@@ -350,7 +351,7 @@ impl Shell {
 
     pub fn publish(&self, event: Event) {
         // Fails when nobody listens.
-        let _unheard = self.events.send(event);
+        self.events.send(event);
     }
 
     /// Returns what only the engine knows.
@@ -367,7 +368,7 @@ impl Shell {
 
     /// Tells whether anything is going on that someone looks at. A realtime run mostly waits.
     fn is_watched_at_work(&self) -> bool {
-        self.jobs.values().any(|job| job.spec.kind != Kind::Realtime) && self.events.receiver_count() > 0
+        self.jobs.values().any(|job| job.spec.kind != Kind::Realtime) && self.events.listeners() > 0
     }
 
     fn publish_progress(&self) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use super::clock;
 use super::commands::Desk;
@@ -14,6 +14,7 @@ use super::handle::Handle;
 use super::lock::{Lock, LockError};
 use super::lookups::Lookups;
 use super::news::NewsSender;
+use super::outlet::Outlet;
 use super::protocol::{Command, Stay};
 use super::recover::{self, Recovered};
 use super::restore::RestoreError;
@@ -29,8 +30,6 @@ use crate::journal::JournalError;
 const WAITING_INPUTS: usize = 64;
 /// A hook that runs when an engine that stays is stopped has so long to end.
 const HOOKS_AT_END: Duration = Duration::from_millis(500);
-/// Events that a slow listener may be behind before it gets a snapshot instead.
-const EVENTS_KEPT: usize = 256;
 
 /// How an engine is started.
 #[derive(Clone, Debug)]
@@ -99,7 +98,7 @@ impl Engine {
         let config = desk.effective().map_err(|refusal| EngineError::Refused(refusal.message))?;
         let tracked = desk.tracked().map_err(|refusal| EngineError::Refused(refusal.message))?;
         let (calls, receiver) = mpsc::channel(WAITING_INPUTS);
-        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let events = Outlet::default();
         let (news, heard) = mpsc::channel(WAITING_INPUTS);
         let handle = Handle { calls, events: events.clone() };
         let runtime = runtime()?;

@@ -368,13 +368,13 @@ mod tests {
         let forwarding = tokio::spawn(forward(handle, sender));
         assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Snapshot(_)))));
         for event in [Event::Changed, Event::Ended, Event::Snapshot(Snapshot::default())] {
-            events.send(event.clone()).unwrap();
+            events.send(event.clone());
             assert!(matches!(news.recv().await, Some(Msg::Engine(heard)) if heard == event));
         }
         // Nobody answers any more, and nobody will.
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
-        events.send(Event::Ended).unwrap();
+        events.send(Event::Ended);
         assert!(matches!(news.recv().await, Some(Msg::Engine(Event::Ended))));
         forwarding.await.unwrap();
     }

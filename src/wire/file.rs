@@ -1,14 +1,15 @@
 //! `files`: one record.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{hex, moment, path};
 use crate::domain::report::FileEntry;
 
 /// One line of `files --json`.
-#[derive(Debug, Serialize)]
-pub struct FileJson<'a> {
-    repository: &'a str,
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct FileJson {
+    repository: String,
     path: String,
     path_b64: Option<String>,
     r#type: &'static str,
@@ -27,11 +28,11 @@ pub struct FileJson<'a> {
     damaged: bool,
 }
 
-impl<'a> FileJson<'a> {
-    pub fn new(repository: &'a str, entry: &FileEntry) -> FileJson<'a> {
+impl FileJson {
+    pub fn new(repository: &str, entry: &FileEntry) -> FileJson {
         let (path, path_b64) = path::split(entry.path.as_bytes());
         FileJson {
-            repository,
+            repository: repository.to_owned(),
             path,
             path_b64,
             r#type: entry.file_type.as_str(),

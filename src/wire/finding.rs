@@ -1,5 +1,6 @@
 //! What runs find: changes, problems, damage, held removals; and the checks of `doctor`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{hex, moment, path, unhex};
@@ -11,7 +12,7 @@ use crate::domain::problem::Class;
 use crate::domain::report::{Damage, Held, StoredChange, StoredProblem};
 
 /// One line of `changes --json` and `sync --plan --json`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ChangeJson {
     run_id: String,
     repository: String,
@@ -84,7 +85,7 @@ impl ChangeJson {
 }
 
 /// One line of `problems --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ProblemJson {
     problem_id: i64,
     repository: String,
@@ -121,7 +122,7 @@ impl From<&StoredProblem> for ProblemJson {
 }
 
 /// One line of `damage --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DamageJson {
     repository: String,
     path: String,
@@ -132,7 +133,7 @@ pub struct DamageJson {
     good_copies: Vec<GoodCopyJson>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct GoodCopyJson {
     repository: String,
     path: String,
@@ -160,7 +161,7 @@ impl From<&Damage> for DamageJson {
 }
 
 /// One line of `held --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HeldJson {
     repository: String,
     path: String,
@@ -193,7 +194,7 @@ impl From<&Held> for HeldJson {
 }
 
 /// One line of `doctor --json`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct CheckJson {
     pub check: String,
     /// `ok`, `warn` or `fail`.

@@ -1,5 +1,6 @@
 //! Repositories, their status and their statistics.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ProgressJson, RunJson, moment, path};
@@ -10,7 +11,7 @@ use crate::domain::run::Kind;
 use crate::domain::status::WatchMode;
 
 /// What a `notify` hook gets on its standard input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct NewsJson<'a> {
     repository: &'a str,
     path: String,
@@ -29,7 +30,7 @@ impl<'a> NewsJson<'a> {
 }
 
 /// One line of `repo list --json` and `repo show --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RepositoryJson {
     repository: String,
     path: String,
@@ -95,7 +96,7 @@ pub struct StatusExtra {
 }
 
 /// A run that is to come.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct NextJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
@@ -104,7 +105,7 @@ pub struct NextJson {
 }
 
 /// One line of `status --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct StatusJson {
     repository: String,
     path: String,
@@ -125,7 +126,7 @@ pub struct StatusJson {
     by_kind: std::collections::BTreeMap<&'static str, KindJson>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct KindJson {
     last_success_at: Option<String>,
     last_attempt_at: Option<String>,
@@ -176,7 +177,7 @@ impl StatusJson {
 }
 
 /// One line of `stats --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct StatsJson {
     repository: String,
     kind: String,
@@ -195,14 +196,14 @@ pub struct StatsJson {
     errors: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct DurationJson {
     p50: Option<i64>,
     p95: Option<i64>,
     max: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct FilesJson {
     scanned: i64,
     added: i64,

@@ -1,5 +1,6 @@
 //! `run`: one row of the history, with its progress while it runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{moment, moment_of};
@@ -9,7 +10,7 @@ use crate::domain::repository::RepositoryId;
 use crate::domain::run::{Kind, Outcome, Tally};
 
 /// One line of `history --json` and `sync --json`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RunJson {
     run_id: String,
     number: i64,
@@ -45,7 +46,7 @@ pub struct RunJson {
 }
 
 /// How far a run is.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ProgressJson {
     pub files_done: u64,
     pub files_total: Option<u64>,
@@ -57,7 +58,7 @@ pub struct ProgressJson {
 }
 
 /// One line of a run's log.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct LogJson {
     at: String,
     message: String,

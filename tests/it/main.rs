@@ -40,9 +40,13 @@ mod problems;
 #[cfg(test)]
 mod resident;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod screen;
 #[cfg(test)]
 mod screen_tasks;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

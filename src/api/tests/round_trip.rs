@@ -211,12 +211,12 @@ fn who_subscribes_gets_a_snapshot_first_and_then_every_event_until_the_end() {
         assert_eq!(next().await, Event::Snapshot(a_snapshot()));
         let sent = [Event::RunQueued(a_queued_run()), Event::Changed, Event::RunStarted(Box::new(run_of("a", None)))];
         for event in &sent {
-            world.events.send(event.clone()).unwrap();
+            world.events.send(event.clone());
         }
         for event in sent {
             assert_eq!(next().await, event);
         }
-        world.events.send(Event::Ended).unwrap();
+        world.events.send(Event::Ended);
         assert_eq!(next().await, Event::Ended);
     });
 }
@@ -241,7 +241,7 @@ fn who_reads_too_slowly_is_told_and_gets_a_snapshot_instead() {
     read_to("event: snapshot");
     // More than all buffers on the way hold.
     for _ in 0..2_000 {
-        world.events.send(Event::RunLost { run_id: String::new(), message: "x".repeat(10_000) }).unwrap();
+        world.events.send(Event::RunLost { run_id: String::new(), message: "x".repeat(10_000) });
     }
     read_to("event: lagged");
     read_to("event: snapshot");
