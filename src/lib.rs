@@ -127,6 +127,9 @@
 //! - **A screen's engine is a process of its own**, and not a part of the screen's: a stopped (Ctrl-Z), killed or hung-up
 //!   screen stops no work, "go on without me" gives the shell back at once, and hosting and attaching are one road.
 //!   It costs 10 MB and 20 ms at the start.
+//! - **Other machines are reached as a person would reach them**: `--host` runs the screen that is there, over `ssh -t`, and the list of
+//!   several hosts is fed by `status --follow` on each ([`tui::hosts`]). No protocol of rows crosses the line, so versions may differ,
+//!   and nothing listens for it.
 //! - **A new file that is small and rests is read before it is looked at** (`engine::job::glance`): times older than the
 //!   beginning of the reading say what a look before it would, and a first index is a tenth faster.
 //! - **The screen asks the engine what it may not look at itself**: how a typed path goes on, what adding a directory would

@@ -27,7 +27,7 @@ watchkeeper only reads your files: it copies, moves and deletes nothing.";
 
 /// Keeps an index true to directory trees, and shows what changed and what failed
 #[derive(Debug, Parser)]
-#[command(name = "watchkeeper", version, after_help = EXAMPLES, subcommand_precedence_over_arg = true)]
+#[command(name = "watchkeeper", version, after_help = EXAMPLES)]
 #[command(disable_help_subcommand = false, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
@@ -37,6 +37,9 @@ pub struct Cli {
     /// In lines instead of a screen: says what happens and takes commands, for screen readers and dumb terminals
     #[arg(long)]
     pub plain: bool,
+    /// The screen of another machine, over ssh; given more than once: a list of all of them, from which each is reached
+    #[arg(long, value_name = "USER@HOST", conflicts_with_all = ["plain", "directories"])]
+    pub host: Vec<String>,
     /// Directories to add as repositories, before the screen opens
     #[arg(value_name = "DIR")]
     pub directories: Vec<PathBuf>,

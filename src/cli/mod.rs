@@ -11,6 +11,7 @@ mod files;
 mod findings;
 mod follow;
 mod history;
+mod hosts;
 mod log;
 mod metrics;
 mod open;
@@ -81,6 +82,9 @@ fn outlive_file_limit() -> std::io::Result<()> {
 }
 
 fn dispatch(context: &mut Context, cli: Cli) -> Result<Verdict> {
+    if !cli.host.is_empty() {
+        return hosts::run(context, cli.host, cli.command.is_some());
+    }
     let Some(command) = cli.command else { return open::open(context, &cli.directories, cli.plain) };
     match command {
         Command::Repo(repo) => repo::run(context, repo),

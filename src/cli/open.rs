@@ -21,7 +21,10 @@ use crate::tui::{self, Exit, Here, Keys};
 pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> Result<Verdict> {
     let has_screen = is_interactive() && !context.out.json && !is_plain;
     if !has_screen && !is_plain && directories.is_empty() {
-        return super::status::run(context, &super::args::Status { name: None, check: false, max_age: None });
+        return super::status::run(
+            context,
+            &super::args::Status { name: None, check: false, follow: false, max_age: None },
+        );
     }
     // Before anything starts: a wrong config leaves everything as it was.
     let keys = if has_screen { keys_of(context)? } else { Keys::default() };
@@ -107,6 +110,7 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
         here: Here {
             home: std::env::var_os("HOME").map(PathBuf::from),
             directory: std::env::current_dir().unwrap_or_default(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         },
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
@@ -129,7 +133,7 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
     }
 }
 
-fn theme_of(chosen: config::Theme) -> tui::Theme {
+pub fn theme_of(chosen: config::Theme) -> tui::Theme {
     // A terminal without colours, or a person who wants none.
     if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         return tui::Theme::Mono;

@@ -4,6 +4,7 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::exit::Result;
@@ -71,6 +72,15 @@ impl Output {
     pub fn flush(&mut self) -> Result<()> {
         self.out.flush()?;
         Ok(())
+    }
+
+    /// Tells whether whoever read standard output has gone: else only the next line would find out.
+    pub fn has_no_reader(&self) -> bool {
+        let out = std::io::stdout();
+        let mut polled = [PollFd::new(&out, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&at_once)).is_ok_and(|found| found > 0)
+            && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
     /// Prints a message for a person to standard error, unless they want it quiet.

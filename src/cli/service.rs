@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Context;
 use super::args::ServiceCommand;
 use super::exit::{CliError, Result, Verdict};
-use super::session::holder;
+use crate::engine::holder;
 use unit::Unit;
 
 /// Installs, removes, or tells.
@@ -27,17 +27,26 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     context.places.config()?;
     unit.check_manager()?;
     let text = unit.text(&context.places.given_arguments()?)?;
-    let file = unit.file()?;
+    let mut file = unit.file()?;
+    // A package's own unit says the same, and is kept up to date with the program.
+    if !file.exists() && std::fs::read_to_string(unit.packaged()).is_ok_and(|packaged| packaged == text) {
+        unit.packaged().clone_into(&mut file);
+    }
     let before = std::fs::read(&file).ok();
     let is_it = unit.property("ActiveState")? == "active";
-    write(&file, &text)?;
+    let is_new = before.as_deref() != Some(text.as_bytes());
+    if is_new {
+        write(&file, &text)?;
+    }
     let name = unit.name();
     let begun = unit.systemctl(&["daemon-reload"]).and_then(|_| unit.systemctl(&["enable", &name]));
     if let Err(error) = begun {
-        put_back(&file, before.as_deref())?;
+        if is_new {
+            put_back(&file, before.as_deref())?;
+        }
         return Err(error);
     }
-    context.out.message(&format!("{}: written and enabled", file.display()));
+    context.out.message(&format!("{}: enabled", file.display()));
     let running = context.places.engine_directory().filter(|_| !unit.is_system());
     match running {
         // What runs now is asked to end by nobody: the service tries again until it has.
@@ -46,7 +55,7 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
             let holder = holder(&directory);
             context.out.message(&format!("it takes over when the engine that runs now has ended: {holder}"));
         }
-        _ if is_it && before.as_deref() == Some(text.as_bytes()) => {
+        _ if is_it && !is_new => {
             context.out.message(&format!("{name} runs, and is as it was"));
         }
         _ => {

@@ -12,7 +12,7 @@ use super::follow;
 use crate::api::{self, Client, Listen, Server};
 use crate::config::Config;
 use crate::engine::protocol::{Answer, Command, Stay};
-use crate::engine::{Ending, Engine, EngineError, Handle, LockError, Options};
+use crate::engine::{Ending, Engine, EngineError, Handle, LockError, Options, holder};
 
 /// An engine that has taken the lock serves its socket a moment later.
 const STARTING: Duration = Duration::from_millis(500);
@@ -264,12 +264,6 @@ async fn finish(context: &Context, handle: &Handle) {
 fn serve(context: &Context, engine: &Engine, data_directory: &Path, listen: Option<Listen>) -> Result<Server> {
     let socket = context.places.socket(data_directory)?;
     Ok(api::serve(engine.handle.clone(), &data_directory.join("index.db"), socket, listen)?)
-}
-
-/// Returns who has the data directory, as he has written it down.
-pub fn holder(data_directory: &Path) -> String {
-    let written = std::fs::read_to_string(data_directory.join("engine.lock")).unwrap_or_default();
-    written.trim().to_owned()
 }
 
 fn elsewhere(client: Client) -> Place {

@@ -1,5 +1,7 @@
 //! `status`: how each repository is doing, as a table, as JSON, or as one line with an exit code.
 
+mod follow;
+
 use std::path::PathBuf;
 
 use super::Context;
@@ -23,6 +25,9 @@ const CLOCKS_DIFFER_MS: i64 = 5 * 60 * 1000;
 
 /// Runs `status`.
 pub fn run(context: &mut Context, args: &Status) -> Result<Verdict> {
+    if args.follow {
+        return follow::run(context, args.name.as_deref());
+    }
     let statuses = read(context, args.name.as_deref())?;
     if args.check {
         return check(context, args, &statuses);

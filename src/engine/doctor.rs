@@ -236,6 +236,9 @@ fn look_at_machine(subject: &Subject<'_>, needed: u64, checks: &mut Vec<Check>) 
     let is_sane = now.0 > 1_700_000_000_000;
     let state = if is_sane { State::Ok } else { State::Warn };
     checks.push(check("clock", state, now.rfc3339(), json!(now.rfc3339())));
-    let message = if subject.has_engine { "one is running" } else { "none is running" };
+    let message = match subject.data_directory.filter(|_| subject.has_engine) {
+        Some(directory) => format!("one is running: {}", super::lock::holder(directory)),
+        None => "none is running".to_owned(),
+    };
     checks.push(check("engine", State::Ok, message, json!(subject.has_engine)));
 }

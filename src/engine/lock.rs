@@ -90,6 +90,12 @@ fn lock_exclusively(file: &File) -> Result<(), rustix::io::Errno> {
     flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
+/// Returns who has a data directory, as he has written it down; one line.
+pub fn holder(data_directory: &Path) -> String {
+    let written = std::fs::read_to_string(data_directory.join("engine.lock")).unwrap_or_default();
+    crate::domain::show::show_message(written.trim()).into_owned()
+}
+
 /// Tells whether a process holds the lock of a data directory now.
 pub fn is_running(data_directory: &Path) -> bool {
     let mut options = File::options();

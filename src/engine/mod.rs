@@ -42,7 +42,7 @@ pub use clock::wall as now;
 #[cfg(test)]
 pub(crate) use handle::FakeEngine;
 pub use handle::{Call, Handle, Subscription};
-pub use lock::{LockError, is_running, open_index};
+pub use lock::{LockError, holder, is_running, open_index};
 pub use outlet::Outlet;
 pub use runtime::runtime;
 pub use start::{Ending, Engine, EngineError, Options};

@@ -36,13 +36,15 @@ pub struct Model {
     last_ticket: u64,
 }
 
-/// Where typed paths begin.
+/// Where the person is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Here {
     /// What `~` stands for.
     pub home: Option<PathBuf>,
     /// What a path that does not begin with a slash is relative to.
     pub directory: PathBuf,
+    /// This machine, as the header names it.
+    pub host: String,
 }
 
 /// Names a question to the engine, so that its answer finds who asked.

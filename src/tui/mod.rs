@@ -33,6 +33,7 @@ mod footer;
 mod form;
 mod front;
 mod hangup;
+pub mod hosts;
 mod input;
 mod keymap;
 mod layout;

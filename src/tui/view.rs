@@ -94,7 +94,12 @@ fn headers(state: &State) -> Vec<Vec<Piece>> {
     let total = amount::plural(state.entries().len() as u64, "repository", "repositories");
     let total = piece(total, Tone::Plain);
     let Counts { words, worrying, needy } = counts(state);
-    let mut headers = vec![[vec![name.clone(), total.clone()], words.clone()].concat()];
+    let host = show_message(&state.forms.here.host);
+    let place = if host.is_empty() { name.clone() } else { piece(format!("watchkeeper on {host}"), Tone::Strong) };
+    let mut headers = vec![
+        [vec![place, total.clone()], words.clone()].concat(),
+        [vec![name.clone(), total.clone()], words.clone()].concat(),
+    ];
     headers.extend(
         (worrying.max(1)..=words.len()).rev().map(|kept| [std::slice::from_ref(&name), &words[..kept]].concat()),
     );

@@ -22,6 +22,8 @@ mod guards;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod kill;

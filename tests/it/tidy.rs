@@ -87,6 +87,7 @@ const BORDERS: &[Border] = &[
             "src/api/client.rs",
             // A line that is typed can only be waited for.
             "src/cli/plain.rs",
+            "src/cli/hosts.rs",
         ],
         because: "threads belong to shells",
     },

@@ -11,6 +11,9 @@ pub struct Status {
     /// One line, and an exit code that says it
     #[arg(long)]
     pub check: bool,
+    /// Again whenever something has changed, until it is ended
+    #[arg(long, conflicts_with = "check")]
+    pub follow: bool,
     /// With --check: fail when the last complete look is older
     #[arg(long, value_name = "26h", requires = "check")]
     pub max_age: Option<String>,

@@ -62,6 +62,14 @@ impl Unit {
         }
     }
 
+    /// Returns where a package has put it.
+    pub fn packaged(&self) -> &'static Path {
+        Path::new(match self {
+            Unit::Own => "/usr/lib/systemd/user/watchkeeper.service",
+            Unit::System { .. } => "/usr/lib/systemd/system/watchkeeper@.service",
+        })
+    }
+
     /// Tells whether it is enabled, by what lies on the disk.
     pub fn is_enabled_here(&self) -> bool {
         let wanted = |directory: PathBuf| directory.join("default.target.wants/watchkeeper.service");

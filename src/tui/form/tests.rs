@@ -12,7 +12,7 @@ use crate::tui::keymap::Key;
 
 fn state() -> State {
     let mut state = idle(80, 24);
-    state.forms.here = Here { home: Some("/home/anna".into()), directory: "/srv".into() };
+    state.forms.here = Here { home: Some("/home/anna".into()), directory: "/srv".into(), ..Here::default() };
     state
 }
 

@@ -55,7 +55,7 @@ pub fn answer() -> impl Strategy<Value = Answer> {
 }
 
 fn adding(mut state: State, typed: &str) -> State {
-    state.forms.here = Here { home: Some("/home/anna".into()), directory: "/srv/data".into() };
+    state.forms.here = Here { home: Some("/home/anna".into()), directory: "/srv/data".into(), ..Here::default() };
     press(&mut state, "a");
     told(&mut state, found(&["music", "museum", "pictures", "old pictures", "東京"]));
     type_in(&mut state, typed);
