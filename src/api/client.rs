@@ -118,6 +118,27 @@ pub fn snapshot(socket: &Path) -> Result<Snapshot, ApiError> {
     runtime.block_on(open(socket)).map(|(_, snapshot)| snapshot)
 }
 
+/// Asks the engine that serves `socket` for its numbers, in the text format of Prometheus.
+///
+/// # Errors
+/// When nobody serves it, or nobody answers in time.
+pub fn metrics(socket: &Path) -> Result<String, ApiError> {
+    let io = |source| ApiError::Io { path: socket.to_owned(), source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
+    let asking = async {
+        let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+        let (status, body) = request(stream, Method::GET, "/metrics", None).await?;
+        let bytes = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        match status.is_success() {
+            true => String::from_utf8(bytes.into()).map_err(|error| error.to_string()),
+            false => Err(format!("it answered {status}")),
+        }
+    };
+    let told = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
+    let told = told.unwrap_or_else(|_| Err("it does not answer".to_owned()));
+    told.map_err(|reason| ApiError::Unreachable { path: socket.to_owned(), reason })
+}
+
 /// Opens the event stream and waits for its first event.
 async fn open(socket: &Path) -> Result<(Stream, Snapshot), ApiError> {
     let opening = async {

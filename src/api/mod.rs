@@ -24,7 +24,7 @@ mod shape;
 mod status;
 mod stream;
 
-pub use client::{Client, attach, connect, snapshot};
+pub use client::{Client, attach, connect, metrics, snapshot};
 pub use network::Listen;
 pub use place::socket_path;
 pub use server::{Server, serve};

@@ -23,9 +23,10 @@ use crate::domain::date_pattern::DatePattern;
 use crate::domain::moment::Timestamp;
 use crate::domain::repository;
 use crate::domain::repository::Selection;
-use crate::engine::protocol::{AddRepository, Command};
+use crate::engine::Resources;
+use crate::engine::protocol::{AddRepository, Command, Live, Snapshot};
 use crate::wire::path::joined;
-use crate::wire::{RepositoryJson, StatsJson, StatusJson, metrics_text};
+use crate::wire::{EngineNow, RepositoryJson, StatsJson, StatusJson, WatchNow, metrics_text};
 
 /// Statistics look back so far when nobody says how far.
 const STATS_SINCE: &str = "30d";
@@ -86,10 +87,29 @@ pub async fn metrics(State(service): State<Service>) -> Result<([(HeaderName, &'
         .read(move |reader| {
             let standing = |status| Standing::new(status, Told::All(&snapshot));
             let statuses = reader.statuses()?.into_iter().map(standing).map(|known| (known.status, known.state));
-            Ok(metrics_text(&statuses.collect::<Vec<_>>(), &reader.stats(None, Timestamp(i64::MIN))?))
+            let history = reader.stats(None, Timestamp(i64::MIN))?;
+            Ok(metrics_text(&statuses.collect::<Vec<_>>(), &history, Some(&engine_now(&snapshot))))
         })
         .await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+fn engine_now(snapshot: &Snapshot) -> EngineNow {
+    let used = Resources::now();
+    let watch = |live: &Live| WatchNow {
+        repository: live.repository.clone(),
+        mode: live.watch_mode,
+        pending_hints: live.pending_hints,
+        watched_directories: live.watched_directories,
+        unwatched_directories: live.unwatched_directories,
+    };
+    EngineNow {
+        running: snapshot.running.len(),
+        queued: snapshot.queued.len(),
+        resident_bytes: used.resident_bytes,
+        cpu_ms: used.cpu_ms,
+        repositories: snapshot.live.iter().map(watch).collect(),
+    }
 }
 
 /// Returns all repositories, by name.

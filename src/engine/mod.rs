@@ -44,5 +44,6 @@ pub(crate) use handle::FakeEngine;
 pub use handle::{Call, Handle, Subscription};
 pub use lock::{LockError, holder, is_running, open_index};
 pub use outlet::Outlet;
+pub use resources::Resources;
 pub use runtime::runtime;
 pub use start::{Ending, Engine, EngineError, Options};

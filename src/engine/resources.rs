@@ -7,6 +7,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct Resources {
     pub cpu_ms: u64,
     pub peak_memory_bytes: u64,
+    /// In memory now.
+    pub resident_bytes: u64,
     /// Bytes that were sent to a disk.
     pub written_bytes: u64,
 }
@@ -18,6 +20,7 @@ impl Resources {
         Resources {
             cpu_ms: cpu.tv_sec as u64 * 1000 + cpu.tv_nsec as u64 / 1_000_000,
             peak_memory_bytes: field("/proc/self/status", "VmHWM:") * 1024,
+            resident_bytes: field("/proc/self/status", "VmRSS:") * 1024,
             written_bytes: field("/proc/self/io", "write_bytes:"),
         }
     }

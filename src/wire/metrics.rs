@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::domain::moment::Timestamp;
 use crate::domain::report::{IndexStatus, KindStatus, Stats};
 use crate::domain::repository::State;
+use crate::domain::status::WatchMode;
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -35,11 +36,36 @@ impl Collector for Metric {
     }
 }
 
-/// Returns the exposition. `history` holds the sums over all runs that are kept.
-pub fn render(statuses: &[(IndexStatus, State)], history: &[Stats]) -> String {
+/// What an engine that runs knows beside the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineNow {
+    pub running: usize,
+    pub queued: usize,
+    pub resident_bytes: u64,
+    pub cpu_ms: u64,
+    pub repositories: Vec<WatchNow>,
+}
+
+/// How changes of a repository are noticed now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchNow {
+    pub repository: String,
+    pub mode: WatchMode,
+    pub pending_hints: u64,
+    pub watched_directories: u64,
+    pub unwatched_directories: u64,
+}
+
+/// Returns the exposition. `history` holds the sums over all runs that are kept; `engine` is none when no engine runs.
+pub fn render(statuses: &[(IndexStatus, State)], history: &[Stats], engine: Option<&EngineNow>) -> String {
     let mut registry = Registry::with_prefix("watchkeeper");
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
     add(&mut registry, "build_info", "Always 1; the version is a label", vec![(version, 1.0)]);
+    let up = vec![(Vec::new(), if engine.is_some() { 1.0 } else { 0.0 })];
+    add(&mut registry, "engine_up", "Whether an engine runs", up);
+    if let Some(engine) = engine {
+        add_engine(&mut registry, engine);
+    }
     add_states(&mut registry, statuses);
     add_kinds(&mut registry, statuses);
     add_history(&mut registry, history);
@@ -57,6 +83,33 @@ fn add_metric(registry: &mut Registry, metric: Metric) {
     if !metric.series.is_empty() {
         registry.register_collector(Box::new(metric));
     }
+}
+
+fn add_engine(registry: &mut Registry, engine: &EngineNow) {
+    let mut one = |name, help, value: f64| add(registry, name, help, vec![(Vec::new(), value)]);
+    one("running_runs", "Runs that are going on, the watcher's included", engine.running as f64);
+    one("queued_runs", "Runs that wait", engine.queued as f64);
+    one("resident_memory_bytes", "Memory of the engine", engine.resident_bytes as f64);
+    let cpu = vec![(Vec::new(), engine.cpu_ms as f64 / 1000.0)];
+    let help = "CPU time of the engine since its start";
+    add_metric(registry, Metric { name: "cpu_seconds_total", help, is_counter: true, series: cpu });
+    let of = |watch: &WatchNow| vec![("repository", watch.repository.clone())];
+    let mut each = |name, help, value: &dyn Fn(&WatchNow) -> u64| {
+        let series = engine.repositories.iter().map(|watch| (of(watch), value(watch) as f64));
+        add(registry, name, help, series.collect());
+    };
+    each("pending_hints", "Places that a watcher has told of, still to be looked at", &|watch| watch.pending_hints);
+    each("watched_directories", "Directories whose changes are told", &|watch| watch.watched_directories);
+    each("unwatched_directories", "Directories that are polled instead", &|watch| watch.unwatched_directories);
+    let mut series = Vec::new();
+    for watch in &engine.repositories {
+        for known in WatchMode::ALL {
+            let mut labels = of(watch);
+            labels.push(("mode", known.as_str().to_owned()));
+            series.push((labels, if known == watch.mode { 1.0 } else { 0.0 }));
+        }
+    }
+    add(registry, "watch_mode", "1 for how changes of a repository are noticed, 0 for the other ways", series);
 }
 
 fn seconds(at: Timestamp) -> f64 {
@@ -191,7 +244,16 @@ mod tests {
             tally: Tally { bytes_hashed: 77, ..Tally::default() },
             ..Stats::default()
         };
-        render(&[(status, State::Held)], &[stats])
+        let watch = WatchNow {
+            repository: "r".to_owned(),
+            mode: WatchMode::Mixed,
+            pending_hints: 6,
+            watched_directories: 70,
+            unwatched_directories: 8,
+        };
+        let engine =
+            EngineNow { running: 1, queued: 2, resident_bytes: 17 << 20, cpu_ms: 1_500, repositories: vec![watch] };
+        render(&[(status, State::Held)], &[stats], Some(&engine))
     }
 
     #[test]
@@ -223,10 +285,19 @@ mod tests {
             "kind=\"full\"} 1.0\n",
             "} 1795166730.123\n",
             "} 12345678901.0\n",
+            "watchkeeper_engine_up 1.0\n",
+            "watchkeeper_queued_runs 2.0\n",
+            "watchkeeper_resident_memory_bytes 17825792.0\n",
+            "watchkeeper_cpu_seconds_total 1.5\n",
+            r#"watchkeeper_watch_mode{repository="r",mode="mixed"} 1.0"#,
+            r#"watchkeeper_watch_mode{repository="r",mode="inotify"} 0.0"#,
+            r#"watchkeeper_pending_hints{repository="r"} 6.0"#,
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
         assert!(!text.contains("covered_files") && !text.contains("last_attempt"), "{text}");
-        assert_eq!(render(&[], &[]).lines().filter(|line| !line.starts_with('#')).count(), 1);
+        let nothing = render(&[], &[], None);
+        assert_eq!(nothing.lines().filter(|line| !line.starts_with('#')).count(), 2, "{nothing}");
+        assert!(nothing.contains("watchkeeper_engine_up 0.0\n"), "{nothing}");
     }
 }

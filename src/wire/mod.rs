@@ -13,7 +13,7 @@ mod run;
 pub use digest::{DigestJson, DigestParts};
 pub use file::FileJson;
 pub use finding::{ChangeJson, CheckJson, DamageJson, HeldJson, ProblemJson};
-pub use metrics::render as metrics_text;
+pub use metrics::{EngineNow, WatchNow, render as metrics_text};
 pub use repository::{NewsJson, NextJson, RepositoryJson, StatsJson, StatusExtra, StatusJson};
 pub use run::{LogJson, ProgressJson, RunJson};
 
