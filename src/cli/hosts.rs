@@ -12,7 +12,8 @@ use super::Context;
 use super::exit::{CliError, Result, Verdict};
 use super::open::theme_of;
 use super::output::is_interactive;
-use crate::tui::hosts::{self, Errand, Hosts, News};
+use crate::tui::hosts::{self, Errand, News};
+use crate::tui::{self, TuiError};
 
 /// News that may wait while the screen of a host is open.
 const WAITING: usize = 256;
@@ -77,19 +78,20 @@ fn list(context: &mut Context, names: Vec<String>) -> Result<Verdict> {
     for (at, name) in names.iter().enumerate() {
         listening.push(Listening::start(at, name.clone(), sender.clone())?);
     }
-    let mut known = Hosts::new(names.clone(), hosts::height()?);
+    let failed = |error: TuiError| CliError::failed(error.to_string());
+    let mut known = hosts::begin(names.clone()).map_err(failed)?;
+    let theme = tui::Look::new(theme_of(ui.theme), ui.ascii);
     loop {
-        let errand = runtime.block_on(hosts::run(&mut known, &mut news, theme_of(ui.theme), ui.ascii));
-        match errand.map_err(|error| CliError::failed(error.to_string()))? {
+        let sync = |at: usize, repository| ask(at, names[at].clone(), repository, sender.clone());
+        match runtime.block_on(hosts::run(&mut known, &mut news, theme, sync)).map_err(failed)? {
             Errand::Quit => return Ok(Verdict::default()),
             Errand::HungUp => return Ok(Verdict { signal: Some(1), ..Verdict::default() }),
             Errand::Ended(signal) => {
                 return Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() });
             }
-            Errand::Sync(at, repository) => ask(at, names[at].clone(), repository, sender.clone())?,
+            Errand::Sync(at, repository) => ask(at, names[at].clone(), repository, sender.clone()),
             Errand::Open(at) => {
                 let ended = screen_of(&names[at])?;
-                known.height = hosts::height()?;
                 known.message = (ended.code() == Some(SSH_FAILED)).then(|| format!("{}: ssh has failed", names[at]));
             }
         }
@@ -97,8 +99,8 @@ fn list(context: &mut Context, names: Vec<String>) -> Result<Verdict> {
 }
 
 /// Asks a host for a sync, on a thread: it may not answer.
-fn ask(at: usize, name: String, repository: String, sender: Sender<(usize, News)>) -> Result<()> {
-    std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
+fn ask(at: usize, name: String, repository: String, sender: Sender<(usize, News)>) {
+    let started = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
         let refused = match shlex::try_quote(&repository) {
             Ok(word) => {
                 let words = ["watchkeeper", "sync", "--no-wait", "--quiet", &word];
@@ -111,8 +113,10 @@ fn ask(at: usize, name: String, repository: String, sender: Sender<(usize, News)
             Err(error) => error.to_string(),
         };
         let _unheard = sender.blocking_send((at, News::Refused(refused)));
-    })?;
-    Ok(())
+    });
+    if let Err(error) = started {
+        tracing::error!(%error, "a sync could not be asked for");
+    }
 }
 
 /// Hears a host on a thread of its own, for as long as this is kept.

@@ -15,8 +15,6 @@ mod tests;
 mod update;
 mod view;
 
-use std::io;
-
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -26,16 +24,16 @@ pub use model::{Hosts, News};
 use super::event::Msg as OtherMsg;
 use super::input::{is_gone, next_input, ready_input};
 use super::terminal::TermGuard;
-use super::theme::{Choice, Theme};
+use super::theme::Theme;
 use super::{TuiError, hangup};
 use update::Msg;
 
-/// What a person wants to be done. All but the second give the terminal back first.
+/// What is to be done outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
     /// Show the screen of this host, by its place in the list.
     Open(usize),
-    /// Bring a repository of this host up to date.
+    /// Bring a repository of this host up to date. The list goes on meanwhile: only what is handed to `run` hears it.
     Sync(usize, String),
     Quit,
     /// The terminal is gone.
@@ -44,25 +42,36 @@ pub enum Errand {
     Ended(i32),
 }
 
-/// Shows the list until the person wants something. What was heard stays in `hosts`.
+/// Begins with hosts of which nothing is known yet.
+///
+/// # Errors
+/// When there is no terminal, or no thread for what watches it.
+pub fn begin(names: Vec<String>) -> Result<Hosts, TuiError> {
+    hangup::watch().map_err(TuiError::Start)?;
+    let (_, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
+    Ok(Hosts::new(names, height))
+}
+
+/// Shows the list until the person wants to leave it, for a screen or for good; the terminal is as it was then. What was
+/// heard stays in `hosts`; `sync` is told what is to be brought up to date.
 ///
 /// # Errors
 /// When the terminal cannot be set or written to.
 pub async fn run(
     hosts: &mut Hosts,
     news: &mut mpsc::Receiver<(usize, News)>,
-    theme: Choice,
-    ascii: bool,
+    theme: Theme,
+    mut sync: impl FnMut(usize, String),
 ) -> Result<Errand, TuiError> {
     let mut hangup = signal(SignalKind::hangup()).map_err(TuiError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(TuiError::Start)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(TuiError::Start)?;
-    hangup::watch().map_err(TuiError::Start)?;
     // Threads of this process that panic are told of by the log.
     let (panics, _unheard) = mpsc::channel::<OtherMsg>(1);
     let mut terminal = TermGuard::take(panics).map_err(TuiError::Terminal)?;
     let mut input = Some(EventStream::new());
-    let theme = Theme::new(theme, ascii);
+    let (_, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
+    update::update(hosts, Msg::Height(height));
     let errand = loop {
         hosts.now = crate::engine::now();
         match terminal.draw(|frame| view::view(hosts, &theme, frame)) {
@@ -93,8 +102,10 @@ pub async fn run(
                 errand = message(&typed).and_then(|msg| update::update(hosts, msg));
             }
         }
-        if let Some(errand) = errand {
-            break errand;
+        match errand {
+            Some(Errand::Sync(host, repository)) => sync(host, repository),
+            Some(errand) => break errand,
+            None => {}
         }
     };
     if errand == Errand::HungUp {
@@ -110,12 +121,4 @@ fn message(typed: &Input) -> Option<Msg> {
         Input::Resize(_, height) => Some(Msg::Height(*height)),
         _ => None,
     }
-}
-
-/// Returns the height of the terminal.
-///
-/// # Errors
-/// When there is none.
-pub fn height() -> io::Result<u16> {
-    crossterm::terminal::size().map(|(_, height)| height)
 }

@@ -63,7 +63,7 @@ use std::path::PathBuf;
 
 pub use form::Here;
 pub use keymap::{Keys, KeysError};
-pub use theme::Choice as Theme;
+pub use theme::{Choice as Theme, Theme as Look};
 
 use crate::engine::Handle;
 

@@ -30,7 +30,11 @@ impl Collector for Metric {
         let kind = if self.is_counter { MetricType::Counter } else { MetricType::Gauge };
         let mut metric = encoder.encode_descriptor(self.name, self.help, None, kind)?;
         for (labels, value) in &self.series {
-            metric.encode_family(labels)?.encode_gauge(value)?;
+            // Empty braces are right, and nobody writes them.
+            match labels.is_empty() {
+                true => metric.encode_gauge(value)?,
+                false => metric.encode_family(labels)?.encode_gauge(value)?,
+            }
         }
         Ok(())
     }
