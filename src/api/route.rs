@@ -1,5 +1,7 @@
 //! The table of routes, and what stands around all of them: the body's limit, unknown routes, wrong methods, headers.
 
+use std::collections::BTreeMap;
+
 use aide::axum::ApiRouter;
 use aide::axum::routing::{ApiMethodRouter, get_with, patch_with, post_with};
 use aide::transform::TransformOperation;
@@ -17,7 +19,9 @@ use super::body::{Body, MaybeBody, Nothing, Settings, SyncBody, read_settings};
 use super::other::VersionJson;
 use super::service::Service;
 use super::shape::{AnswerJson, SchedulerJson};
+use super::status::{Standing, Told};
 use super::{describe, event, findings, repositories, runs};
+use crate::domain::repository;
 use crate::domain::run::Kind;
 use crate::engine::Subscription;
 use crate::engine::protocol::{Command, Event, SchedulerCommand};
@@ -39,15 +43,15 @@ pub fn routes() -> ApiRouter<Service> {
     engine_routes().merge(run_routes()).merge(repository_routes()).merge(finding_routes())
 }
 
-type Told<'a> = TransformOperation<'a>;
+type Described<'a> = TransformOperation<'a>;
 
 /// Says in a line what a route does.
-fn about(summary: &'static str) -> impl FnOnce(Told<'_>) -> Told<'_> {
+fn about(summary: &'static str) -> impl FnOnce(Described<'_>) -> Described<'_> {
     move |operation| operation.summary(summary)
 }
 
 /// As [`about`], with another status than 200 when it is done; the answer is the engine's.
-fn done<const STATUS: u16>(summary: &'static str) -> impl FnOnce(Told<'_>) -> Told<'_> {
+fn done<const STATUS: u16>(summary: &'static str) -> impl FnOnce(Described<'_>) -> Described<'_> {
     move |operation| operation.summary(summary).response::<STATUS, Json<AnswerJson>>()
 }
 
@@ -136,20 +140,38 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-/// That the engine answers.
+/// That the engine answers, can read its index, and what needs a person.
 #[derive(Debug, JsonSchema, Serialize)]
 struct HealthJson {
-    /// `ok`
+    /// `ok`, or the worst state of a repository that needs a person: `missing`, `failed`, `damaged`, `held`, `partial`.
     state: &'static str,
     pid: u32,
     running: usize,
     queued: usize,
+    /// How many repositories are in each state.
+    repositories: BTreeMap<&'static str, usize>,
 }
+
+/// States that need a person, the worst first.
+const NEEDY: [repository::State; 5] = {
+    use repository::State::{Damaged, Failed, Held, Missing, Partial};
+    [Missing, Failed, Damaged, Held, Partial]
+};
 
 async fn health(State(service): State<Service>) -> Result<Json<HealthJson>, Failure> {
     let snapshot = service.snapshot().await?;
     let (running, queued) = (snapshot.running.len(), snapshot.queued.len());
-    Ok(Json(HealthJson { state: "ok", pid: std::process::id(), running, queued }))
+    let repositories = service
+        .read(move |reader| {
+            let mut states = BTreeMap::new();
+            for status in reader.statuses()? {
+                *states.entry(Standing::new(status, Told::All(&snapshot)).state.as_str()).or_insert(0) += 1;
+            }
+            Ok(states)
+        })
+        .await?;
+    let worst = NEEDY.iter().map(|state| state.as_str()).find(|state| repositories.contains_key(state));
+    Ok(Json(HealthJson { state: worst.unwrap_or("ok"), pid: std::process::id(), running, queued, repositories }))
 }
 
 async fn version() -> Json<VersionJson> {

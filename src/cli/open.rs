@@ -21,10 +21,7 @@ use crate::tui::{self, Exit, Here, Keys};
 pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> Result<Verdict> {
     let has_screen = is_interactive() && !context.out.json && !is_plain;
     if !has_screen && !is_plain && directories.is_empty() {
-        return super::status::run(
-            context,
-            &super::args::Status { name: None, check: false, follow: false, max_age: None },
-        );
+        return super::status::run(context, &super::args::Status::default());
     }
     // Before anything starts: a wrong config leaves everything as it was.
     let keys = if has_screen { keys_of(context)? } else { Keys::default() };

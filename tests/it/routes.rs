@@ -100,6 +100,9 @@ fn every_route_of_the_description_answers_to_curl_and_no_other_does() {
     std::fs::create_dir(&other).unwrap();
     let daemon = Daemon::ready(&world);
     world.wait_for_state("tree", "in_sync");
+    let (_, _, health) = curl(&world, "GET", "/api/sync/health", None);
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!((&health["state"], &health["repositories"]["in_sync"]), (&"ok".into(), &1.into()), "{health}");
     let (_, kind, description) = curl(&world, "GET", "/api/sync/openapi.json", None);
     assert_eq!(kind, "application/json");
     let description: Value = serde_json::from_str(&description).unwrap();
@@ -126,6 +129,10 @@ fn every_route_of_the_description_answers_to_curl_and_no_other_does() {
         assert!(status < 400 || json["error"]["code"].is_string() && json["error"]["message"].is_string(), "{said}");
     }
     assert_eq!(asked, described);
+    std::fs::rename(&world.tree, world.temp.path().join("away")).unwrap();
+    world.exits(1, &["sync", "--quiet"]);
+    let health = curl(&world, "GET", "/api/sync/health", None);
+    assert!(health.0 == 200 && health.2.contains(r#""state":"missing""#), "{health:?}");
     for (method, path, expected) in
         [("GET", "/api/sync/nonsense", 404), ("DELETE", "/api/sync/status", 405), ("GET", "/", 404)]
     {

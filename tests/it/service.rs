@@ -5,6 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use portable_pty::CommandBuilder;
+
+use super::screen::Screen;
 use super::world::{BINARY, Said, World, said};
 
 /// A home with a service manager that knows one thing: whether the unit was started.
@@ -118,6 +121,29 @@ fn what_cannot_be_installed_leaves_everything_as_it_was() {
     assert_eq!(home.wk(&["service", "install", "--config", config.to_str().unwrap()]).code, 2);
     assert_eq!(home.wk(&["service", "install", "--system", "a b"]).code, 2);
     assert_eq!(home.wk(&["service", "status", "--system", "nobody-of-this-name"]).code, 1);
+}
+
+#[test]
+fn a_screen_that_is_left_hands_over_to_the_service_where_there_is_one() {
+    let home = Home::new();
+    let path = format!("{}:{}", home.home.join("bin").display(), std::env::var("PATH").unwrap());
+    let environment = [("PATH", path.as_str()), ("HOME", home.home.to_str().unwrap())];
+    let shown_and_left = || {
+        let mut command = CommandBuilder::new(BINARY);
+        command.env_remove("XDG_CONFIG_HOME");
+        command.env_remove("XDG_DATA_HOME");
+        let mut screen = Screen::spawn(&home.world, command, &environment);
+        screen.wait_for("Press a to add a directory");
+        screen.press("q");
+        assert_eq!(screen.end(), 0);
+    };
+    shown_and_left();
+    assert_eq!(home.told(), [""; 0], "nobody has a service");
+    let wanted = home.home.join(".config/systemd/user/default.target.wants");
+    fs::create_dir_all(&wanted).unwrap();
+    std::os::unix::fs::symlink("../watchkeeper.service", wanted.join("watchkeeper.service")).unwrap();
+    shown_and_left();
+    assert_eq!(home.told(), ["--user start --no-block watchkeeper.service"]);
 }
 
 #[test]
