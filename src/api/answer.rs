@@ -36,6 +36,7 @@ const CODES: &[(&str, StatusCode)] = &[
     ("unknown_repository", StatusCode::NOT_FOUND),
     ("conflict", StatusCode::CONFLICT),
     ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
+    ("busy", StatusCode::SERVICE_UNAVAILABLE),
     ("failed", StatusCode::INTERNAL_SERVER_ERROR),
     ("unknown_run", StatusCode::NOT_FOUND),
     ("unknown_route", StatusCode::NOT_FOUND),
@@ -76,7 +77,7 @@ impl From<IndexError> for Failure {
     fn from(error: IndexError) -> Failure {
         match error {
             IndexError::Invalid(message) => Failure::new("invalid", message),
-            other => Failure::new("failed", other.to_string()).hint(other.class().hint()),
+            other => Failure::new(other.code(), other.to_string()).hint(other.class().hint()),
         }
     }
 }

@@ -43,7 +43,7 @@ pub async fn files(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangesQuery {
-    /// 1 to 1000 entries; 100 when nobody says.
+    /// How many entries at most; 100 when nobody says, and never more than 1000.
     #[schemars(range(min = 1))]
     limit: Option<u64>,
     /// So many entries come before; what `next` said.
@@ -90,7 +90,7 @@ pub async fn changes(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProblemsQuery {
-    /// 1 to 1000 entries; 100 when nobody says.
+    /// How many entries at most; 100 when nobody says, and never more than 1000.
     #[schemars(range(min = 1))]
     limit: Option<u64>,
     /// So many entries come before; what `next` said.

@@ -76,7 +76,7 @@ pub struct RunLog {
 /// When none are wanted: such a page would have no next one, and no end.
 pub fn limited(limit: Option<u64>) -> Result<usize, Failure> {
     match limit.unwrap_or(LIMIT) {
-        0 => Err(Failure::usage(format!("limit is 1 to {MAX_LIMIT}"))),
+        0 => Err(Failure::usage("limit is at least 1")),
         limit => Ok(limit.min(MAX_LIMIT) as usize),
     }
 }
@@ -85,7 +85,7 @@ pub fn limited(limit: Option<u64>) -> Result<usize, Failure> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// 1 to 1000 entries; 100 when nobody says.
+    /// How many entries at most; 100 when nobody says, and never more than 1000.
     #[schemars(range(min = 1))]
     pub limit: Option<u64>,
     /// So many entries come before; what `next` said.

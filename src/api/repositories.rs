@@ -86,7 +86,7 @@ pub async fn metrics(State(service): State<Service>) -> Result<([(HeaderName, &'
     let text = service
         .read(move |reader| {
             let standing = |status| Standing::new(status, Told::All(&snapshot));
-            let statuses = reader.statuses()?.into_iter().map(standing).map(|known| (known.status, known.state));
+            let statuses = reader.statuses()?.into_iter().map(standing).map(Standing::for_metrics);
             let history = reader.stats(None, Timestamp(i64::MIN))?;
             Ok(metrics_text(&statuses.collect::<Vec<_>>(), &history, Some(&engine_now(&snapshot))))
         })

@@ -62,8 +62,13 @@ fn engine_routes() -> ApiRouter<Service> {
         .api_route("/api/sync/health", get_with(health, about("Whether the engine answers")))
         .api_route("/api/sync/version", get_with(version, about("The engine's version and process")))
         .api_route("/api/sync/doctor", get_with(examine, about("Looks everything over; slow")))
-        .api_route("/api/sync/openapi.json", get_with(describe::description, about("This description")))
-        .api_route("/api/sync/events", get_with(events, about(stream)))
+        .api_route(
+            "/api/sync/openapi.json",
+            get_with(describe::description, |operation| {
+                about("This description")(operation).response::<200, Json<serde_json::Value>>()
+            }),
+        )
+        .api_route("/api/sync/events", get_with(events, |operation| about(stream)(operation).response::<200, String>()))
         .api_route("/api/sync/scheduler", patch_with(set_schedule, about("Changes the schedule's settings")))
         .api_route("/api/sync/scheduler/status", get_with(schedule, about("The schedule and what comes next")))
         .api_route("/api/sync/scheduler/start", post_with(start_schedule, about("Lets the schedule start runs")))

@@ -142,7 +142,7 @@ pub struct HistoryQuery {
     outcome: Option<String>,
     /// A moment in RFC 3339, or `7d`: so long ago.
     since: Option<String>,
-    /// 1 to 1000 runs; 100 when nobody says.
+    /// How many runs at most; 100 when nobody says, and never more than 1000.
     #[schemars(range(min = 1))]
     limit: Option<u64>,
     /// Runs before this number; what `next` said.

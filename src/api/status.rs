@@ -50,6 +50,12 @@ impl Standing {
         self.live.true_as_of.max(repository.true_at).max(repository.seen_at)
     }
 
+    /// Returns what metrics are made of: the index's status, as of when the engine proves it, and the state.
+    pub fn for_metrics(mut self) -> (IndexStatus, State) {
+        self.status.repository.true_at = self.true_as_of();
+        (self.status, self.state)
+    }
+
     /// Returns what only the engine knows; all at rest when none answered.
     pub fn live(&self) -> &Live {
         &self.live
@@ -129,7 +135,10 @@ mod tests {
             status.repository.seen_at = seen;
             let live = Live { repository: "a".to_owned(), true_as_of: proven, ..Live::default() };
             let snapshot = Snapshot { live: vec![live], ..Snapshot::default() };
-            Standing::new(status, Told::All(&snapshot)).true_as_of()
+            let standing = Standing::new(status, Told::All(&snapshot));
+            let (of_metrics, _) = standing.clone().for_metrics();
+            assert_eq!(of_metrics.repository.true_at, standing.true_as_of());
+            standing.true_as_of()
         };
         assert_eq!(at(Some(Timestamp(5)), Some(Timestamp(9))), Some(Timestamp(9)));
         assert_eq!(at(Some(Timestamp(5)), None), Some(Timestamp(5)));

@@ -1,19 +1,25 @@
 //! `--host`: the screens of other machines, by the system's `ssh`. One host: its screen at once. Several: a list of all of them,
 //! fed by `watchkeeper status --follow` on each.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
+use super::follow::any_signal;
 use super::open::theme_of;
 use super::output::is_interactive;
 use crate::tui::hosts::{self, Errand, News};
-use crate::tui::{self, TuiError};
+use crate::tui::{self, Kept, TuiError};
 
 /// News that may wait while the screen of a host is open.
 const WAITING: usize = 256;
@@ -22,6 +28,11 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// One that was heard for so long counts as found again.
 const HEARD_WELL: Duration = Duration::from_secs(30);
+/// Nobody can answer a question for a password here, and a line that is dead must be noticed.
+const IN_SILENCE: [&str; 6] = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"];
+/// An `ssh` that is told to end has so long.
+const GIVES_UP_WITHIN: Duration = Duration::from_secs(2);
+const SIGHUP: u8 = 1;
 /// What `ssh` ends with when it was its own failure.
 const SSH_FAILED: i32 = 255;
 
@@ -41,8 +52,8 @@ pub fn run(context: &mut Context, names: Vec<String>, has_command: bool) -> Resu
     }
     match names.as_slice() {
         [name] => {
-            let ended = screen_of(name)?;
-            Ok(Verdict { failed: !ended.success(), ..Verdict::default() })
+            let verdict = |ended: ExitStatus| Verdict { failed: !ended.success(), ..Verdict::default() };
+            Ok(screen_of(&crate::engine::runtime()?, name)?.map_or_else(ended_by, verdict))
         }
         _ => list(context, names),
     }
@@ -53,10 +64,43 @@ fn is_host(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('-') && !name.contains(|sign: char| sign.is_whitespace() || sign.is_control())
 }
 
-/// Shows the screen of a host until it ends.
-fn screen_of(name: &str) -> Result<ExitStatus> {
-    let ended = ssh(&["-t"], name, &["watchkeeper"]).status().map_err(no_ssh)?;
-    Ok(ended)
+fn ended_by(signal: u8) -> Verdict {
+    Verdict { signal: Some(signal), ..Verdict::default() }
+}
+
+/// Shows the screen of a host until it ends, or a signal ends this one. The terminal is as it was then.
+fn screen_of(runtime: &Runtime, name: &str) -> Result<std::result::Result<ExitStatus, u8>> {
+    let kept = Kept::now();
+    let mut child = ssh(&["-t"], name, &["watchkeeper"]).spawn().map_err(no_ssh)?;
+    let pid = rustix::process::Pid::from_child(&child);
+    let mut ended = runtime.spawn_blocking(move || child.wait());
+    let shown = runtime.block_on(async {
+        let signal = tokio::select! { biased;
+            ended = &mut ended => return ended.map(|ended| ended.map(Ok)),
+            signal = ending() => signal,
+        };
+        for how in [Signal::TERM, Signal::KILL] {
+            // It may have ended just now.
+            let _gone = rustix::process::kill_process(pid, how);
+            if tokio::time::timeout(GIVES_UP_WITHIN, &mut ended).await.is_ok() {
+                break;
+            }
+        }
+        Ok(signal.map(Err))
+    });
+    let shown = shown.map_err(|_| CliError::failed("its thread panicked; this is a bug"))?;
+    // The program there gives the terminal back itself, unless it was cut off.
+    kept.put_back(!shown.as_ref().is_ok_and(|shown| shown.is_ok_and(|ended| ended.success())));
+    Ok(shown?)
+}
+
+/// Waits for a signal that ends this program.
+async fn ending() -> std::io::Result<u8> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = hangup.recv() => Ok(SIGHUP),
+        signal = any_signal() => signal.map_err(|_| std::io::ErrorKind::Other.into()),
+    }
 }
 
 /// Returns a call of `ssh` whose words reach the other side's shell as they are.
@@ -78,45 +122,97 @@ fn list(context: &mut Context, names: Vec<String>) -> Result<Verdict> {
     for (at, name) in names.iter().enumerate() {
         listening.push(Listening::start(at, name.clone(), sender.clone())?);
     }
+    let asking = Asking::default();
     let failed = |error: TuiError| CliError::failed(error.to_string());
     let mut known = hosts::begin(names.clone()).map_err(failed)?;
     let theme = tui::Look::new(theme_of(ui.theme), ui.ascii);
     loop {
-        let sync = |at: usize, repository| ask(at, names[at].clone(), repository, sender.clone());
+        let sync = |at: usize, repository| asking.ask(at, &names[at], repository, &sender);
         match runtime.block_on(hosts::run(&mut known, &mut news, theme, sync)).map_err(failed)? {
             Errand::Quit => return Ok(Verdict::default()),
             Errand::HungUp => return Ok(Verdict { signal: Some(1), ..Verdict::default() }),
             Errand::Ended(signal) => {
                 return Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() });
             }
-            Errand::Sync(at, repository) => ask(at, names[at].clone(), repository, sender.clone()),
-            Errand::Open(at) => {
-                let ended = screen_of(&names[at])?;
-                known.message = (ended.code() == Some(SSH_FAILED)).then(|| format!("{}: ssh has failed", names[at]));
-            }
+            Errand::Sync(at, repository) => asking.ask(at, &names[at], repository, &sender),
+            Errand::Open(at) => match screen_of(&runtime, &names[at])? {
+                Ok(ended) => {
+                    let has_failed = ended.code() == Some(SSH_FAILED);
+                    known.message = has_failed.then(|| format!("{}: ssh has failed", names[at]));
+                }
+                Err(signal) => return Ok(ended_by(signal)),
+            },
         }
     }
 }
 
-/// Asks a host for a sync, on a thread: it may not answer.
-fn ask(at: usize, name: String, repository: String, sender: Sender<(usize, News)>) {
-    let started = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
-        let refused = match shlex::try_quote(&repository) {
-            Ok(word) => {
-                let words = ["watchkeeper", "sync", "--no-wait", "--quiet", &word];
-                match ssh(&["-o", "BatchMode=yes"], &name, &words).stdin(Stdio::null()).output() {
-                    Ok(done) if done.status.success() => return,
-                    Ok(done) => last_line(&done.stderr),
-                    Err(error) => error.to_string(),
-                }
-            }
-            Err(error) => error.to_string(),
-        };
-        let _unheard = sender.blocking_send((at, News::Refused(refused)));
-    });
-    if let Err(error) = started {
-        tracing::error!(%error, "a sync could not be asked for");
+/// Syncs that were asked for and not yet answered, by host and repository.
+#[derive(Default)]
+struct Asking {
+    children: Arc<Mutex<BTreeMap<(usize, String), Option<Child>>>>,
+}
+
+impl Asking {
+    /// Asks a host for a sync, on a thread, as it may not answer; once, however often the key is pressed.
+    fn ask(&self, at: usize, name: &str, repository: String, sender: &Sender<(usize, News)>) {
+        let key = (at, repository);
+        if locked(&self.children).contains_key(&key) {
+            return;
+        }
+        locked(&self.children).insert(key.clone(), None);
+        let (children, name, sender) = (Arc::clone(&self.children), name.to_owned(), sender.clone());
+        let started = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
+            let said = match ask_for(&children, &key, &name) {
+                Ok(words) if words.is_empty() => format!("{}: asked for", key.1),
+                Ok(words) => words,
+                Err(error) => error.to_string(),
+            };
+            locked(&children).remove(&key);
+            let _unheard = sender.blocking_send((at, News::Said(said)));
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, "a sync could not be asked for");
+        }
     }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        for mut child in std::mem::take(&mut *locked(&self.children)).into_values().flatten() {
+            // It may have ended already.
+            let _gone = child.kill();
+            let _gone = child.wait();
+        }
+    }
+}
+
+type Children = Mutex<BTreeMap<(usize, String), Option<Child>>>;
+
+/// Asks, and returns what was said against it; nothing when it was accepted.
+fn ask_for(children: &Children, key: &(usize, String), name: &str) -> std::io::Result<String> {
+    let word = shlex::try_quote(&key.1).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let words = ["watchkeeper", "sync", "--no-wait", "--quiet", &word];
+    let mut sync = ssh(&IN_SILENCE, name, &words);
+    sync.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = sync.spawn()?;
+    let err = child.stderr.take();
+    locked(children).insert(key.clone(), Some(child));
+    let mut said = Vec::new();
+    if let Some(mut err) = err {
+        err.read_to_end(&mut said)?;
+    }
+    let Some(Some(mut child)) = locked(children).remove(key) else { return Ok(String::new()) };
+    let ended = child.wait()?;
+    let words = last_line(&said);
+    Ok(match ended.success() {
+        true => String::new(),
+        false if words.is_empty() => format!("ended: {ended}"),
+        false => words,
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hears a host on a thread of its own, for as long as this is kept.
@@ -153,7 +249,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(mut child) = locked(&self.child).take() {
             // It may have ended already.
             let _gone = child.kill();
             let _gone = child.wait();
@@ -168,14 +264,15 @@ fn hear(
     shared: &Mutex<Option<Child>>,
     sender: &Sender<(usize, News)>,
 ) -> std::io::Result<Option<String>> {
-    // Nobody can answer a question for a password here, and a line that is dead must be noticed.
-    let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"];
-    let mut follow = ssh(&options, name, &["watchkeeper", "status", "--follow", "--json"]);
+    let mut follow = ssh(&IN_SILENCE, name, &["watchkeeper", "status", "--follow", "--json"]);
+    // In a group of its own: it must not read the person's keys.
+    follow.process_group(0);
     let mut child = follow.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
-    for line in BufReader::new(out.into_iter().next().ok_or(std::io::ErrorKind::BrokenPipe)?).lines() {
-        if sender.blocking_send((at, News::Line(line?))).is_err() {
+    *locked(shared) = Some(child);
+    for line in BufReader::new(out.into_iter().next().ok_or(std::io::ErrorKind::BrokenPipe)?).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if sender.blocking_send((at, News::Line(line))).is_err() {
             return Ok(None);
         }
     }
@@ -184,7 +281,7 @@ fn hear(
         err.read_to_end(&mut said)?;
     }
     // Whoever drops the list takes it before.
-    let child = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let child = locked(shared).take();
     let Some(mut child) = child else { return Ok(None) };
     let ended = child.wait()?;
     let words = last_line(&said);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Context;
 use super::exit::{Result, Verdict};
 use super::status;
-use crate::api;
+use crate::api::{self, Standing};
 use crate::domain::moment::Timestamp;
 use crate::wire::metrics_text;
 
@@ -22,7 +22,7 @@ pub fn run(context: &mut Context) -> Result<Verdict> {
         Some(reader) => reader.stats(None, Timestamp(i64::MIN))?,
         None => Vec::new(),
     };
-    let statuses: Vec<_> = statuses.into_iter().map(|standing| (standing.status, standing.state)).collect();
+    let statuses: Vec<_> = statuses.into_iter().map(Standing::for_metrics).collect();
     context.out.raw(metrics_text(&statuses, &history, None).as_bytes())?;
     Ok(Verdict::default())
 }

@@ -18,7 +18,7 @@ pub struct Places {
     pub config_file: PathBuf,
     socket: Option<PathBuf>,
     log_file: Option<PathBuf>,
-    /// Which of the first three are not where everyone looks for them.
+    /// Which of the first three are not where everyone looks for them, by an option or the environment.
     given: [bool; 3],
 }
 
@@ -45,7 +45,13 @@ impl Places {
         let socket = globals.socket.as_deref().map(std::path::absolute).transpose()?;
         let log_file = globals.log_file.as_deref().map(std::path::absolute).transpose()?;
         let (data_directory, config_file) = (std::path::absolute(data_directory)?, std::path::absolute(config_file)?);
-        let given = [globals.data_dir.is_some(), globals.config.is_some(), socket.is_some()];
+        let home = set("HOME").map(PathBuf::from).unwrap_or_default();
+        let is_elsewhere = |path: &Path, rest: &str| *path != home.join(rest);
+        let given = [
+            is_elsewhere(&data_directory, ".local/share/watchkeeper"),
+            is_elsewhere(&config_file, ".config/watchkeeper/config.toml"),
+            socket.is_some(),
+        ];
         Ok(Places { data_directory, config_file, socket, log_file, given })
     }
 
@@ -53,7 +59,8 @@ impl Places {
     pub fn given_arguments(&self) -> Result<Vec<OsString>> {
         let all = self.arguments()?;
         let named = all.chunks(2).zip(self.given).filter(|(_, is_given)| *is_given);
-        Ok(named.flat_map(|(option, _)| option.to_vec()).collect())
+        let log = self.log_file.iter().flat_map(|file| ["--log-file".into(), file.clone().into()]);
+        Ok(named.flat_map(|(option, _)| option.to_vec()).chain(log).collect())
     }
 
     /// Returns the options by which another call of this program finds the same places.

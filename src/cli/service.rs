@@ -2,6 +2,7 @@
 
 mod unit;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,6 +27,7 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     // A wrong config would end the service as soon as it begins.
     context.places.config()?;
     unit.check_manager()?;
+    unit.check_home()?;
     let text = unit.text(&context.places.given_arguments()?)?;
     let mut file = unit.file()?;
     // A package's own unit says the same, and is kept up to date with the program.
@@ -35,6 +37,7 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     let before = std::fs::read(&file).ok();
     let is_it = unit.property("ActiveState")? == "active";
     let is_new = before.as_deref() != Some(text.as_bytes());
+    unit.check_ours(&file)?;
     if is_new {
         write(&file, &text)?;
     }
@@ -43,6 +46,8 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     if let Err(error) = begun {
         if is_new {
             put_back(&file, before.as_deref())?;
+            // It has read the new one. That the first error is told matters more than this one.
+            let _read_again = unit.systemctl(&["daemon-reload"]);
         }
         return Err(error);
     }
@@ -59,7 +64,13 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
             context.out.message(&format!("{name} runs, and is as it was"));
         }
         _ => {
-            unit.systemctl(&["restart", &name])?;
+            unit.systemctl(&["restart", &name]).map_err(|error| match error {
+                CliError::Failed { message, hint: None } => CliError::Failed {
+                    message: format!("{name} is enabled and does not start: {message}"),
+                    hint: Some(format!("`{}` says why; `watchkeeper service remove` takes it away", unit.journal())),
+                },
+                other => other,
+            })?;
             context.out.message(&format!("{name} runs; `{}` shows its log", unit.journal()));
         }
     }
@@ -77,7 +88,12 @@ fn write(file: &Path, text: &str) -> Result<()> {
     let directory = file.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(directory).map_err(fail)?;
     let new = file.with_extension("service.new");
-    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file)).map_err(fail)
+    let written = std::fs::File::create_new(&new).and_then(|mut opened| opened.write_all(text.as_bytes()));
+    let written = written.and_then(|()| std::fs::rename(&new, file));
+    if written.as_ref().is_err_and(|error| error.kind() != std::io::ErrorKind::AlreadyExists) {
+        drop(std::fs::remove_file(&new));
+    }
+    written.map_err(fail)
 }
 
 fn put_back(file: &Path, before: Option<&[u8]>) -> Result<()> {
@@ -96,6 +112,7 @@ fn remove(context: &mut Context, unit: &Unit) -> Result<Verdict> {
         context.out.message(&format!("{} is not installed", unit.name()));
         return Ok(Verdict::default());
     }
+    unit.check_ours(&file)?;
     if is_known {
         unit.systemctl(&["disable", "--now", &unit.name()])?;
     }
@@ -118,8 +135,8 @@ struct ServiceJson {
     /// `active`, `inactive`, `failed`, `activating`, ...
     state: String,
     pid: Option<u32>,
-    /// Whether it goes on after the last log-out.
-    stays_after_logout: bool,
+    /// Whether it goes on after the last log-out; null where nobody can say it.
+    stays_after_logout: Option<bool>,
 }
 
 fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
@@ -131,7 +148,7 @@ fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
         enabled: unit.property("UnitFileState")? == "enabled",
         state: unit.property("ActiveState")?,
         pid: unit.property("MainPID")?.parse().ok().filter(|pid| *pid != 0),
-        stays_after_logout: unit.ends_with_login().is_none(),
+        stays_after_logout: unit.stays_after_logout(),
     };
     if context.out.json {
         context.out.object(&known)?;

@@ -42,7 +42,9 @@ pub(super) type Refused<T> = Result<T, Refusal>;
 pub(super) fn index_failed(error: IndexError) -> Refusal {
     match error {
         IndexError::Invalid(message) => Refusal::new("invalid", message),
-        other => Refusal { code: "failed", hint: Some(other.class().hint().to_owned()), message: other.to_string() },
+        other => {
+            Refusal { code: other.code(), hint: Some(other.class().hint().to_owned()), message: other.to_string() }
+        }
     }
 }
 

@@ -134,6 +134,11 @@ impl IndexError {
 }
 
 impl IndexError {
+    /// Returns the code of a refusal for it: `busy` passes by itself.
+    pub fn code(&self) -> &'static str {
+        if self.class() == Class::DatabaseBusy { "busy" } else { "failed" }
+    }
+
     /// Tells whether this user may not use the file.
     pub fn is_forbidden(&self) -> bool {
         use rusqlite::ErrorCode;

@@ -63,6 +63,7 @@ use std::path::PathBuf;
 
 pub use form::Here;
 pub use keymap::{Keys, KeysError};
+pub use terminal::Kept;
 pub use theme::{Choice as Theme, Theme as Look};
 
 use crate::engine::Handle;

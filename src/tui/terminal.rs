@@ -153,6 +153,26 @@ impl TermGuard {
     }
 }
 
+/// The terminal as it is now, for while another program has it, which may be killed before it gives it back.
+#[derive(Debug)]
+pub struct Kept(Option<Termios>);
+
+impl Kept {
+    pub fn now() -> Kept {
+        Kept(termios::tcgetattr(io::stdin()).ok())
+    }
+
+    /// Puts it back; where the other program was cut off, also what it may have turned on.
+    pub fn put_back(self, was_cut_off: bool) {
+        if was_cut_off {
+            let _gone = write_all(io::stdout().as_fd(), LEAVE);
+        }
+        if let Kept(Some(cooked)) = self {
+            let _gone = termios::tcsetattr(io::stdin(), OptionalActions::Now, &cooked);
+        }
+    }
+}
+
 impl Drop for TermGuard {
     fn drop(&mut self) {
         RESTORE.leave();

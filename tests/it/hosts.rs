@@ -117,6 +117,52 @@ fn one_host_is_its_screen_at_once() {
     assert_eq!(lost.end(), 1);
 }
 
+/// An `ssh` that gets lost with the terminal in the state in which a screen has it.
+const LOST: &str = r#"#!/bin/sh
+[ "$1" = -t ] || exec sleep 1000
+stty raw -echo
+printf '\033[?1049h\033[?25lopen'
+echo $$ >"$HOMES/pid"
+exec sleep 1000
+"#;
+
+#[test]
+fn a_screen_over_ssh_that_is_cut_off_gives_the_terminal_back() {
+    let machines = Machines::with(&[]);
+    fs::write(machines.homes.join("bin/ssh"), LOST).unwrap();
+    let end = |name: &str, pid: &str| {
+        let done = Command::new("kill").args(["-s", name, pid]).status().unwrap();
+        assert!(done.success());
+    };
+    for is_told in [false, true] {
+        let shell = format!("stty -a >before; '{BINARY}' --host nas; echo code $?; stty -a >after");
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", &shell]);
+        command.cwd(&machines.homes);
+        let environment = [("PATH", &*machines.path()), ("HOMES", machines.homes.to_str().unwrap())];
+        let mut screen = Screen::spawn(&machines.world, command, &environment);
+        screen.wait_for("open");
+        let ssh = || fs::read_to_string(machines.homes.join("pid")).unwrap_or_default().trim().to_owned();
+        machines.world.wait("the ssh", ssh, |pid| !pid.is_empty());
+        let pid = ssh();
+        match is_told {
+            false => end("KILL", &pid),
+            true => {
+                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+                let parent = stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().to_owned();
+                end("TERM", &parent);
+            }
+        }
+        screen.wait_for(if is_told { "code 143" } else { "code 1" });
+        assert_eq!(screen.end(), 0);
+        screen.assert_restored();
+        let read = |name: &str| fs::read_to_string(machines.homes.join(name)).unwrap();
+        assert_eq!(read("before"), read("after"));
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "nothing is left behind");
+        fs::remove_file(machines.homes.join("pid")).unwrap();
+    }
+}
+
 #[test]
 fn what_is_no_host_or_needs_no_screen_is_refused_before_ssh_is_called() {
     let machines = Machines::with(&[]);
@@ -164,6 +210,12 @@ fn a_status_that_is_followed_tells_each_change_with_and_without_an_engine() {
     next("the new name", &|status| status["repository"] == "other");
     daemon.stop();
     next("its end", &|status| status["state"] == "stale");
+    // The index goes, and is made anew: that is waited for.
+    super::journal::remove_index(&world);
+    world.sync(&[]);
+    world.put("c=3");
+    world.sync(&[]);
+    next("the new index", &|status| status["total_files"] == 3);
     let done = Command::new("kill").args(["-s", "TERM", &follow.id().to_string()]).status().unwrap();
     assert!(done.success());
     assert_eq!(follow.wait().unwrap().code(), Some(143));

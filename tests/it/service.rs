@@ -116,6 +116,23 @@ fn what_cannot_be_installed_leaves_everything_as_it_was() {
     let said = home.wk(&["service", "install"]);
     assert!(said.code == 1 && said.err.contains("Unit is masked"), "{said:?}");
     assert!(!home.unit().exists());
+    // What is not ours is left alone, by both.
+    fs::remove_file(home.home.join("bin/refuses")).unwrap();
+    for mask in [false, true] {
+        match mask {
+            false => fs::write(home.unit(), "[Service]\nExecStart=/bin/true\n").unwrap(),
+            true => std::os::unix::fs::symlink("/dev/null", home.unit()).unwrap(),
+        }
+        home.has("loaded");
+        home.told();
+        for command in ["install", "remove"] {
+            let said = home.wk(&["service", command]);
+            assert!(said.code == 1 && said.err.contains("not written by watchkeeper"), "{said:?}");
+        }
+        assert_eq!(home.told(), [""; 0]);
+        assert_eq!(home.unit().symlink_metadata().unwrap().is_symlink(), mask);
+        fs::remove_file(home.unit()).unwrap();
+    }
     let config = home.home.join("wrong.toml");
     fs::write(&config, "nonsense = 1\n").unwrap();
     assert_eq!(home.wk(&["service", "install", "--config", config.to_str().unwrap()]).code, 2);

@@ -9,6 +9,8 @@ use crate::cli::exit::{CliError, Result};
 
 const OWN: &str = include_str!("../../../assets/systemd/watchkeeper.service");
 const TEMPLATE: &str = include_str!("../../../assets/systemd/watchkeeper@.service");
+/// By which our units are known.
+const OURS: &str = "Description=watchkeeper keeps an index true to";
 /// What stands in both, and is replaced by this program and its options.
 const COMMAND: &str = "/usr/local/bin/watchkeeper daemon";
 
@@ -132,13 +134,66 @@ impl Unit {
         self.systemctl(&["show", "--value", "--property", name, &self.name()])
     }
 
-    /// Returns the person at whose last log-out it ends; `None` when it stays.
-    pub fn ends_with_login(&self) -> Option<String> {
+    /// Tells whether it goes on after the person's last log-out; `None` where nobody can say it.
+    pub fn stays_after_logout(&self) -> Option<bool> {
+        if self.is_system() {
+            return Some(true);
+        }
         let user = rustix::process::geteuid().as_raw().to_string();
-        let lingers = || call("loginctl", &["show-user", &user, "--value", "--property", "Linger"]);
-        // Where nobody can say it, nothing is said.
-        let ends = !self.is_system() && lingers().is_ok_and(|said| said == "no");
-        ends.then(|| std::env::var("USER").unwrap_or(user))
+        let lingers = call("loginctl", &["show-user", &user, "--value", "--property", "Linger"]).ok()?;
+        match lingers.as_str() {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Returns the person at whose last log-out it ends; `None` when it stays, or nobody knows.
+    pub fn ends_with_login(&self) -> Option<String> {
+        let user = || rustix::process::geteuid().as_raw().to_string();
+        (self.stays_after_logout() == Some(false)).then(|| std::env::var("USER").unwrap_or_else(|_| user()))
+    }
+
+    /// Refuses what lies where the unit is to lie and is not ours: a mask, a link, a unit of the person's own.
+    ///
+    /// # Errors
+    /// When there is such a thing.
+    pub fn check_ours(&self, file: &Path) -> Result<()> {
+        let Ok(found) = file.symlink_metadata() else { return Ok(()) };
+        let is_ours = || std::fs::read_to_string(file).is_ok_and(|text| text.contains(OURS));
+        if found.is_file() && is_ours() {
+            return Ok(());
+        }
+        Err(CliError::Failed {
+            message: format!("{}: not written by watchkeeper", file.display()),
+            hint: Some("a link, a mask or a unit of your own is left as it is: move it away first".to_owned()),
+        })
+    }
+
+    /// Looks whether the machine's unit fits its person: it may write below this home only.
+    ///
+    /// # Errors
+    /// When the home is elsewhere, or there is no data directory yet.
+    pub fn check_home(&self) -> Result<()> {
+        let Unit::System { person } = self else { return Ok(()) };
+        let entry = call("getent", &["passwd", person])?;
+        let home = entry.split(':').nth(5).unwrap_or_default().to_owned();
+        if home != format!("/home/{person}") {
+            return Err(CliError::Failed {
+                message: format!("the home of {person} is {home}, and the unit is for homes in /home"),
+                hint: Some(
+                    "the head of assets/systemd/watchkeeper@.service says what to change for another".to_owned(),
+                ),
+            });
+        }
+        let data = Path::new(&home).join(".local/share/watchkeeper");
+        if !data.is_dir() {
+            return Err(CliError::Failed {
+                message: format!("{} is not there, and the unit may not make it", data.display()),
+                hint: Some(format!("as {person}: `watchkeeper repo add DIR`")),
+            });
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::super::Context;
-use super::super::exit::{Result, Verdict};
+use super::super::exit::{CliError, Result, Verdict};
 use super::super::follow::any_signal;
 use super::{read, word};
 use crate::api::{self, Client, Standing};
@@ -20,6 +20,8 @@ const COLLECTED: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A state that no repository has: it is not there any more.
 const REMOVED: &str = "removed";
+/// What no repository is called: under it stands what was said of the index itself.
+const TROUBLE: &str = "";
 
 /// Prints until nobody reads any more, or a signal comes.
 pub fn run(context: &mut Context, name: Option<&str>) -> Result<Verdict> {
@@ -82,7 +84,18 @@ async fn next_change(client: &Client) {
 
 /// Prints what is new.
 fn tell(context: &mut Context, name: Option<&str>, said: &mut BTreeMap<String, String>) -> Result<()> {
-    let standings = read(context, name)?;
+    let standings = match read(context, name) {
+        Ok(standings) => standings,
+        // It may be just being made anew: what cannot be seen is not gone.
+        Err(CliError::Failed { message, .. }) => {
+            if said.insert(TROUBLE.to_owned(), message.clone()).as_ref() != Some(&message) {
+                context.out.message(&message);
+            }
+            return Ok(());
+        }
+        Err(other) => return Err(other),
+    };
+    said.remove(TROUBLE);
     let gone: Vec<String> = said
         .keys()
         .filter(|name| standings.iter().all(|standing| standing.status.repository.name != **name))

@@ -15,8 +15,8 @@ pub enum News {
     Line(String),
     /// Nobody is heard any more; why, as `ssh` or the program there has said it.
     Lost(String),
-    /// Something that was asked for could not be done.
-    Refused(String),
+    /// What became of something that was asked for.
+    Said(String),
 }
 
 /// All hosts, and where the person is among them.

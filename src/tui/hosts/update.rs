@@ -30,7 +30,7 @@ pub fn update(hosts: &mut Hosts, msg: Msg) -> Option<Errand> {
 fn hear(hosts: &mut Hosts, at: usize, news: News) {
     let Some(host) = hosts.hosts.get_mut(at) else { return };
     match news {
-        News::Refused(message) => hosts.message = Some(format!("{}: {message}", host.name)),
+        News::Said(message) => hosts.message = Some(format!("{}: {message}", host.name)),
         // What was last heard stays, so that a lost line hides no trouble.
         News::Lost(reason) => host.line = Line::Lost(reason),
         News::Line(line) => {
@@ -60,7 +60,7 @@ fn press(hosts: &mut Hosts, key: KeyEvent) -> Option<Errand> {
                 hosts.message = Some("select a repository to sync".to_owned());
             }
             return name.map(|name| {
-                hosts.message = Some(format!("{name}: asked for"));
+                hosts.message = Some(format!("{name}: asking"));
                 Errand::Sync(hosts.selected.host, name)
             });
         }

@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::super::paint::{self, Piece, piece};
-use super::super::text::{columns, left, right, unsigned};
+use super::super::text::{columns, left, right, short_count, unsigned};
 use super::super::theme::{Theme, Tone};
 use super::model::{Host, Hosts, Known, Line, Row};
 use crate::domain::amount::{count, plural};
@@ -95,6 +95,12 @@ fn header(hosts: &Hosts, theme: &Theme) -> Vec<Piece> {
     pieces
 }
 
+/// A number in its column: shortened where it would be cut.
+fn wide_count(amount: i64) -> String {
+    let whole = count(unsigned(amount));
+    if whole.len() < NUMBER { whole } else { short_count(unsigned(amount)) }
+}
+
 /// Room for names, when the other columns have theirs; numbers go first on a narrow screen.
 fn names_room(width: usize) -> (usize, bool) {
     let rest = width.saturating_sub(4 + STATE + AS_OF + 1);
@@ -154,9 +160,9 @@ fn repository(known: &Known, host: &Host, hosts: &Hosts, theme: &Theme, width: u
         piece(right(&as_of, AS_OF, ""), Tone::Plain),
     ];
     if has_numbers {
-        let troubles = known.open_problems + known.damaged + known.held;
-        pieces.push(piece(right(&count(unsigned(known.total_files)), NUMBER, ""), Tone::Plain));
-        let troubles = if troubles == 0 { String::new() } else { count(unsigned(troubles)) };
+        let troubles = known.open_problems.saturating_add(known.damaged).saturating_add(known.held);
+        pieces.push(piece(right(&wide_count(known.total_files), NUMBER, ""), Tone::Plain));
+        let troubles = if troubles == 0 { String::new() } else { wide_count(troubles) };
         pieces.push(piece(right(&troubles, NUMBER, ""), Tone::Warn));
     }
     pieces
