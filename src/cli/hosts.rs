@@ -146,10 +146,13 @@ fn list(context: &mut Context, names: Vec<String>) -> Result<Verdict> {
     }
 }
 
-/// Syncs that were asked for and not yet answered, by host and repository.
+/// The `ssh` of each sync that was asked for and is not yet answered, by host and repository; none while it starts.
+type Children = Mutex<BTreeMap<(usize, String), Option<Child>>>;
+
+/// Syncs that were asked for; those that are not answered yet are given up when this is dropped.
 #[derive(Default)]
 struct Asking {
-    children: Arc<Mutex<BTreeMap<(usize, String), Option<Child>>>>,
+    children: Arc<Children>,
 }
 
 impl Asking {
@@ -185,8 +188,6 @@ impl Drop for Asking {
         }
     }
 }
-
-type Children = Mutex<BTreeMap<(usize, String), Option<Child>>>;
 
 /// Asks, and returns what was said against it; nothing when it was accepted.
 fn ask_for(children: &Children, key: &(usize, String), name: &str) -> std::io::Result<String> {
