@@ -83,7 +83,7 @@ fn several_hosts_are_one_list_from_which_each_screen_is_reached_and_left_again()
     screen.wait("all three", |text| {
         text.contains("photos") && text.contains("archive") && text.contains("No route to host")
     });
-    assert!(screen.text().contains("3 hosts   1 cannot be reached"), "{}", screen.text());
+    assert!(screen.text().contains("3 hosts   1 unreachable"), "{}", screen.text());
     // Down to the repository of the second one, and into its machine's screen.
     screen.press("jjj");
     screen.wait(">", |text| text.lines().any(|line| line.starts_with('>') && line.contains("archive")));

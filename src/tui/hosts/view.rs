@@ -1,7 +1,7 @@
 //! How several hosts look. Pure.
 //!
 //! ```text
-//!  watchkeeper   3 hosts   ✗ 1 failed   1 cannot be reached
+//!  watchkeeper   3 hosts   ✗ 1 failed   1 unreachable
 //!     state      repository                as of     files  problems
 //!   nas
 //!     ✗ failed   photos                    13:02    20,114         3
@@ -46,7 +46,12 @@ fn draw(hosts: &Hosts, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             buffer.set_style(row, theme.selected(true));
         }
     };
-    put(0, header(hosts, theme), false);
+    let mut said = header(hosts, theme);
+    // On a narrow screen what needs a person is worth more than our name.
+    if said.iter().map(|(words, _)| columns(words)).sum::<usize>() > width {
+        said.remove(0);
+    }
+    put(0, said, false);
     put(1, titles(width), false);
     let room = usize::from(area.height.saturating_sub(3));
     for (at, row) in hosts.rows().iter().skip(hosts.scroll).take(room).enumerate() {
@@ -74,8 +79,8 @@ fn keys(list: &[(&str, &str)]) -> Vec<Piece> {
 /// What needs a person, on all hosts together.
 fn header(hosts: &Hosts, theme: &Theme) -> Vec<Piece> {
     let mut pieces = vec![
-        piece(" watchkeeper   ", Tone::Strong),
-        piece(plural(hosts.hosts.len() as u64, "host", "hosts"), Tone::Plain),
+        piece(" watchkeeper  ", Tone::Strong),
+        piece(format!(" {}", plural(hosts.hosts.len() as u64, "host", "hosts")), Tone::Plain),
     ];
     let all = || hosts.hosts.iter().flat_map(|host| host.repositories.values());
     let mut words: Vec<_> = all().filter(|known| known.is_needy()).filter_map(Known::word).collect();
@@ -88,7 +93,7 @@ fn header(hosts: &Hosts, theme: &Theme) -> Vec<Piece> {
     }
     let lost = hosts.hosts.iter().filter(|host| matches!(host.line, Line::Lost(_))).count();
     if lost > 0 {
-        pieces.push(piece(format!("   {lost} cannot be reached"), Tone::Warn));
+        pieces.push(piece(format!("   {lost} unreachable"), Tone::Warn));
     } else if pieces.len() == 2 && hosts.hosts.iter().all(|host| host.line == Line::Heard) {
         pieces.push(piece("   nothing needs you", Tone::Plain));
     }
