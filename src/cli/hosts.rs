@@ -18,7 +18,7 @@ use super::exit::{CliError, Result, Verdict};
 use super::follow::any_signal;
 use super::open::theme_of;
 use super::output::is_interactive;
-use crate::tui::hosts::{self, Errand, News};
+use crate::tui::hosts::{self, Leave, News};
 use crate::tui::{self, Kept, TuiError};
 
 /// News that may wait while the screen of a host is open.
@@ -129,13 +129,12 @@ fn list(context: &mut Context, names: Vec<String>) -> Result<Verdict> {
     loop {
         let sync = |at: usize, repository| asking.ask(at, &names[at], repository, &sender);
         match runtime.block_on(hosts::run(&mut known, &mut news, theme, sync)).map_err(failed)? {
-            Errand::Quit => return Ok(Verdict::default()),
-            Errand::HungUp => return Ok(Verdict { signal: Some(1), ..Verdict::default() }),
-            Errand::Ended(signal) => {
+            Leave::Quit => return Ok(Verdict::default()),
+            Leave::HungUp => return Ok(Verdict { signal: Some(1), ..Verdict::default() }),
+            Leave::Ended(signal) => {
                 return Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() });
             }
-            Errand::Sync(at, repository) => asking.ask(at, &names[at], repository, &sender),
-            Errand::Open(at) => match screen_of(&runtime, &names[at])? {
+            Leave::Open(at) => match screen_of(&runtime, &names[at])? {
                 Ok(ended) => {
                     let has_failed = ended.code() == Some(SSH_FAILED);
                     known.message = has_failed.then(|| format!("{}: ssh has failed", names[at]));
@@ -164,6 +163,7 @@ impl Asking {
         }
         locked(&self.children).insert(key.clone(), None);
         let (children, name, sender) = (Arc::clone(&self.children), name.to_owned(), sender.clone());
+        let asked = key.clone();
         let started = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
             let said = match ask_for(&children, &key, &name) {
                 Ok(words) if words.is_empty() => format!("{}: asked for", key.1),
@@ -174,6 +174,8 @@ impl Asking {
             let _unheard = sender.blocking_send((at, News::Said(said)));
         });
         if let Err(error) = started {
+            // The next press tries again.
+            locked(&self.children).remove(&asked);
             tracing::error!(%error, "a sync could not be asked for");
         }
     }

@@ -54,7 +54,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let result = check_first_word(&cli).and_then(|()| Places::find(&cli.globals)).and_then(|places| {
+    let result = check_words(&cli).and_then(|()| Places::find(&cli.globals)).and_then(|places| {
         let log = log::start(&cli, &places)?;
         let mut context = Context { out: Output::new(&cli.globals), places, log };
         let ended = dispatch(&mut context, cli);
@@ -152,17 +152,15 @@ fn man(context: &mut Context, directory: &std::path::Path) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-/// Refuses a first word that is neither a command nor a directory, and names the nearest command.
-fn check_first_word(cli: &Cli) -> Result<()> {
-    let Some(first) = cli.directories.first() else { return Ok(()) };
-    if cli.command.is_some() {
+/// Refuses a word that is neither a command nor a directory, and names the nearest command.
+fn check_words(cli: &Cli) -> Result<()> {
+    let Some(at) = cli.directories.iter().position(|word| !word.is_dir()) else { return Ok(()) };
+    let given = &cli.directories[at];
+    let word = given.to_string_lossy();
+    let commands = Cli::command();
+    if at > 0 && commands.find_subcommand(&*word).is_some() {
         return Err(CliError::Usage("either directories or a command, not both".to_owned()));
     }
-    if first.is_dir() {
-        return Ok(());
-    }
-    let word = first.to_string_lossy();
-    let commands = Cli::command();
     let nearest = commands
         .get_subcommands()
         .map(|command| (strsim::damerau_levenshtein(&word, command.get_name()), command.get_name().to_owned()))
@@ -172,7 +170,7 @@ fn check_first_word(cli: &Cli) -> Result<()> {
         || "see `watchkeeper --help`".to_owned(),
         |(_, name)| format!("did you mean `watchkeeper {name}`?"),
     );
-    let shown = crate::domain::show::show(first.as_os_str().as_encoded_bytes());
+    let shown = crate::domain::show::show(given.as_os_str().as_encoded_bytes());
     Err(CliError::Usage(format!("{shown} is neither a command nor a directory; {guess}")))
 }
 

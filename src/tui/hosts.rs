@@ -28,13 +28,19 @@ use super::theme::Theme;
 use super::{TuiError, hangup};
 use update::Msg;
 
-/// What is to be done outside.
+/// What a person wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Errand {
-    /// Show the screen of this host, by its place in the list.
-    Open(usize),
-    /// Bring a repository of this host up to date. The list goes on meanwhile: only what is handed to `run` hears it.
+enum Errand {
+    /// The list goes on meanwhile.
     Sync(usize, String),
+    Leave(Leave),
+}
+
+/// Why the list is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// For the screen of this host, by its place in the list.
+    Open(usize),
     Quit,
     /// The terminal is gone.
     HungUp,
@@ -62,7 +68,7 @@ pub async fn run(
     news: &mut mpsc::Receiver<(usize, News)>,
     theme: Theme,
     mut sync: impl FnMut(usize, String),
-) -> Result<Errand, TuiError> {
+) -> Result<Leave, TuiError> {
     let mut hangup = signal(SignalKind::hangup()).map_err(TuiError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(TuiError::Start)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(TuiError::Start)?;
@@ -72,21 +78,21 @@ pub async fn run(
     let mut input = Some(EventStream::new());
     let (_, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
     update::update(hosts, Msg::Height(height));
-    let errand = loop {
+    let leave = loop {
         hosts.now = crate::engine::now();
         match terminal.draw(|frame| view::view(hosts, &theme, frame)) {
             Ok(()) => {}
-            Err(error) if is_gone(&error) => break Errand::HungUp,
+            Err(error) if is_gone(&error) => break Leave::HungUp,
             Err(error) => return Err(TuiError::Terminal(error)),
         }
         let msg = tokio::select! { biased;
-            Some(()) = hangup.recv() => break Errand::HungUp,
-            Some(()) = interrupt.recv() => break Errand::Ended(SignalKind::interrupt().as_raw_value()),
-            Some(()) = terminate.recv() => break Errand::Ended(SignalKind::terminate().as_raw_value()),
+            Some(()) = hangup.recv() => break Leave::HungUp,
+            Some(()) = interrupt.recv() => break Leave::Ended(SignalKind::interrupt().as_raw_value()),
+            Some(()) = terminate.recv() => break Leave::Ended(SignalKind::terminate().as_raw_value()),
             typed = next_input(&mut input) => match typed {
                 Some(Ok(typed)) => message(&typed),
                 Some(Err(error)) if !is_gone(&error) => return Err(TuiError::Terminal(error)),
-                _ => break Errand::HungUp,
+                _ => break Leave::HungUp,
             },
             Some((host, news)) = news.recv() => Some(Msg::News(host, news)),
         };
@@ -104,14 +110,14 @@ pub async fn run(
         }
         match errand {
             Some(Errand::Sync(host, repository)) => sync(host, repository),
-            Some(errand) => break errand,
+            Some(Errand::Leave(leave)) => break leave,
             None => {}
         }
     };
-    if errand == Errand::HungUp {
+    if leave == Leave::HungUp {
         terminal.abandon();
     }
-    Ok(errand)
+    Ok(leave)
 }
 
 fn message(typed: &Input) -> Option<Msg> {

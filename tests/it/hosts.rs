@@ -164,6 +164,18 @@ fn a_screen_over_ssh_that_is_cut_off_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_command_behind_a_directory_is_refused_and_a_host_may_be_called_like_one() {
+    let world = World::empty();
+    let said = world.exits(2, &[world.tree.to_str().unwrap(), "status"]);
+    assert!(said.err.contains("either directories or a command"), "{said:?}");
+    let said = world.exits(2, &[world.tree.to_str().unwrap(), "snyc"]);
+    assert!(said.err.contains("did you mean `watchkeeper sync`"), "{said:?}");
+    assert!(world.json(&["repo", "list"]).is_empty());
+    let said = world.exits(2, &["--host", "backup"]);
+    assert!(said.err.contains("needs a terminal"), "{said:?}");
+}
+
+#[test]
 fn what_is_no_host_or_needs_no_screen_is_refused_before_ssh_is_called() {
     let machines = Machines::with(&[]);
     for args in [

@@ -8,7 +8,7 @@ use super::super::text::Zone;
 use super::super::theme::{Choice, Theme};
 use super::model::{Hosts, Line, News, Row};
 use super::update::{Msg, update};
-use super::{Errand, view};
+use super::{Errand, Leave, view};
 use crate::domain::moment::Timestamp;
 
 const NOON: i64 = 1_795_780_800_000;
@@ -60,15 +60,15 @@ fn several_hosts_are_groups_of_one_list_with_trouble_first() {
 #[test]
 fn enter_opens_the_host_of_the_selected_row_and_s_syncs_its_repository() {
     let mut hosts = three();
-    assert_eq!(press(&mut hosts, KeyCode::Enter), Some(Errand::Open(0)));
+    assert_eq!(press(&mut hosts, KeyCode::Enter), Some(Errand::Leave(Leave::Open(0))));
     assert_eq!(press(&mut hosts, KeyCode::Char('s')), None, "a host is no repository");
     press(&mut hosts, KeyCode::Down);
     assert_eq!(press(&mut hosts, KeyCode::Char('s')), Some(Errand::Sync(0, "journal".to_owned())));
     press(&mut hosts, KeyCode::End);
-    assert_eq!(press(&mut hosts, KeyCode::Enter), Some(Errand::Open(2)));
+    assert_eq!(press(&mut hosts, KeyCode::Enter), Some(Errand::Leave(Leave::Open(2))));
     press(&mut hosts, KeyCode::Home);
     assert_eq!(hosts.selected, Row { host: 0, repository: None });
-    assert_eq!(press(&mut hosts, KeyCode::Char('q')), Some(Errand::Quit));
+    assert_eq!(press(&mut hosts, KeyCode::Char('q')), Some(Errand::Leave(Leave::Quit)));
 }
 
 #[test]

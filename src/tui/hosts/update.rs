@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::Errand;
 use super::model::{Hosts, Known, Line, News, Row};
+use super::{Errand, Leave};
 
 /// Header, the row of titles, footer.
 const AROUND: usize = 3;
@@ -51,9 +51,9 @@ fn press(hosts: &mut Hosts, key: KeyEvent) -> Option<Errand> {
     hosts.message = None;
     let page = isize::try_from(usize::from(hosts.height).saturating_sub(AROUND) / 2).unwrap_or(1).max(1);
     let by = match key.code {
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Some(Errand::Quit),
-        KeyCode::Char('q') | KeyCode::Esc => return Some(Errand::Quit),
-        KeyCode::Enter => return Some(Errand::Open(hosts.selected.host)),
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Some(Errand::Leave(Leave::Quit)),
+        KeyCode::Char('q') | KeyCode::Esc => return Some(Errand::Leave(Leave::Quit)),
+        KeyCode::Enter => return Some(Errand::Leave(Leave::Open(hosts.selected.host))),
         KeyCode::Char('s') => {
             let name = hosts.selected.repository.clone();
             if name.is_none() {
