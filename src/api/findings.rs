@@ -26,18 +26,16 @@ pub async fn files(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Files>, Failure> {
     let mut page = Page::new(query.limit, query.after)?;
-    service
-        .read(move |reader| {
-            let repository = repository(reader, &name)?;
-            let mut at = 0;
-            let all = FileQuery { repository: repository.id, below: RelPath::root() };
-            reader.for_each_file(&all, |entry| {
-                at += 1;
-                Ok(page.take(at - 1, || FileJson::new(&name, &entry)))
-            })?;
-            Ok(Json(page.into()))
-        })
-        .await
+    service.read(|reader| {
+        let repository = repository(reader, &name)?;
+        let mut at = 0;
+        let all = FileQuery { repository: repository.id, below: RelPath::root() };
+        reader.for_each_file(&all, |entry| {
+            at += 1;
+            Ok(page.take(at - 1, || FileJson::new(&name, &entry)))
+        })?;
+        Ok(Json(page.into()))
+    })
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,26 +63,24 @@ pub async fn changes(
     let verdict = query.verdict.map(|word| Verdict::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
     let since = query.since.as_deref().map(since).transpose()?;
     let mut page = Page::new(query.limit, query.after)?;
-    service
-        .read(move |reader| {
-            let repository = repository(reader, &name)?;
-            let filter = ChangeFilter {
-                repository: Some(repository.id),
-                run: query.run.map(|run| super::runs::find(reader, &run)).transpose()?.map(|run| run.number),
-                since,
-                verdict,
-                // One more than the page holds: it says that there is a next one.
-                limit: Some(page.wanted() as u64),
-            };
-            let mut at = 0;
-            reader.for_each_change(&filter, |change| {
-                page.take(at, || ChangeJson::from(&change));
-                at += 1;
-                Ok(())
-            })?;
-            Ok(Json(page.into()))
-        })
-        .await
+    service.read(|reader| {
+        let repository = repository(reader, &name)?;
+        let filter = ChangeFilter {
+            repository: Some(repository.id),
+            run: query.run.map(|run| super::runs::find(reader, &run)).transpose()?.map(|run| run.number),
+            since,
+            verdict,
+            // One more than the page holds: it says that there is a next one.
+            limit: Some(page.wanted() as u64),
+        };
+        let mut at = 0;
+        reader.for_each_change(&filter, |change| {
+            page.take(at, || ChangeJson::from(&change));
+            at += 1;
+            Ok(())
+        })?;
+        Ok(Json(page.into()))
+    })
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -107,7 +103,7 @@ pub async fn problems(
     Asked(query): Asked<ProblemsQuery>,
 ) -> Result<Json<Problems>, Failure> {
     let page = Page::<ProblemJson>::new(query.limit, query.after)?;
-    page.read(&service, name, move |reader, id| reader.problems(Some(id), query.all)).await
+    page.read(&service, &name, |reader, id| reader.problems(Some(id), query.all))
 }
 
 /// Returns what is damaged.
@@ -117,7 +113,7 @@ pub async fn damage(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Damages>, Failure> {
     let page = Page::<DamageJson>::new(query.limit, query.after)?;
-    page.read(&service, name, |reader, id| reader.damage(Some(id))).await
+    page.read(&service, &name, |reader, id| reader.damage(Some(id)))
 }
 
 /// Returns what is held.
@@ -127,7 +123,7 @@ pub async fn held(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Helds>, Failure> {
     let page = Page::<HeldJson>::new(query.limit, query.after)?;
-    page.read(&service, name, |reader, id| reader.held(Some(id))).await
+    page.read(&service, &name, |reader, id| reader.held(Some(id)))
 }
 
 /// Looks again, and removes from the index what is still gone.

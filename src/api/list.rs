@@ -133,23 +133,21 @@ impl<T> Page<T> {
     ///
     /// # Errors
     /// Those of the index; when there is no such repository.
-    pub async fn read<S, L>(
+    pub fn read<S, L>(
         mut self,
         service: &Service,
-        name: String,
-        find: impl FnOnce(&Reader, RepositoryId) -> index::Result<Vec<S>> + Send + 'static,
+        name: &str,
+        find: impl FnOnce(&Reader, RepositoryId) -> index::Result<Vec<S>>,
     ) -> Result<Json<L>, Failure>
     where
-        T: for<'a> From<&'a S> + Send + 'static,
-        L: From<Page<T>> + Send + 'static,
+        T: for<'a> From<&'a S>,
+        L: From<Page<T>>,
     {
-        service
-            .read(move |reader| {
-                let all = find(reader, repository(reader, &name)?.id)?;
-                // Ends at the first entry that is not wanted any more.
-                all.iter().enumerate().all(|(at, entry)| self.take(at, || T::from(entry)));
-                Ok(Json(self.into()))
-            })
-            .await
+        service.read(|reader| {
+            let all = find(reader, repository(reader, name)?.id)?;
+            // Ends at the first entry that is not wanted any more.
+            all.iter().enumerate().all(|(at, entry)| self.take(at, || T::from(entry)));
+            Ok(Json(self.into()))
+        })
     }
 }

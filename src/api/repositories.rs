@@ -43,17 +43,15 @@ pub async fn status(
     Asked(query): Asked<RepositoryQuery>,
 ) -> Result<Json<Statuses>, Failure> {
     let snapshot = service.snapshot().await?;
-    service
-        .read(move |reader| {
-            let statuses = match query.repository {
-                Some(name) => vec![reader.status(repository(reader, &name)?)?],
-                None => reader.statuses()?,
-            };
-            let shape = |status| Standing::new(status, Told::All(&snapshot)).json();
-            let shaped: Vec<StatusJson> = statuses.into_iter().map(shape).collect();
-            Ok(Json(Statuses { repositories: shaped }))
-        })
-        .await
+    service.read(|reader| {
+        let statuses = match query.repository {
+            Some(name) => vec![reader.status(repository(reader, &name)?)?],
+            None => reader.statuses()?,
+        };
+        let shape = |status| Standing::new(status, Told::All(&snapshot)).json();
+        let shaped: Vec<StatusJson> = statuses.into_iter().map(shape).collect();
+        Ok(Json(Statuses { repositories: shaped }))
+    })
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -70,27 +68,23 @@ pub async fn stats(
     Asked(query): Asked<StatsQuery>,
 ) -> Result<Json<Statistics>, Failure> {
     let from = since(query.since.as_deref().unwrap_or(STATS_SINCE))?;
-    service
-        .read(move |reader| {
-            let repository = query.repository.map(|name| repository(reader, &name)).transpose()?;
-            let stats = reader.stats(repository.map(|repository| repository.id), from)?;
-            let stats: Vec<StatsJson> = stats.iter().map(|entry| StatsJson::new(entry, from)).collect();
-            Ok(Json(Statistics { stats }))
-        })
-        .await
+    service.read(|reader| {
+        let repository = query.repository.map(|name| repository(reader, &name)).transpose()?;
+        let stats = reader.stats(repository.map(|repository| repository.id), from)?;
+        let stats: Vec<StatsJson> = stats.iter().map(|entry| StatsJson::new(entry, from)).collect();
+        Ok(Json(Statistics { stats }))
+    })
 }
 
 /// Returns the numbers for Prometheus, in its text format.
 pub async fn metrics(State(service): State<Service>) -> Result<([(HeaderName, &'static str); 1], String), Failure> {
     let snapshot = service.snapshot().await?;
-    let text = service
-        .read(move |reader| {
-            let standing = |status| Standing::new(status, Told::All(&snapshot));
-            let statuses = reader.statuses()?.into_iter().map(standing).map(Standing::for_metrics);
-            let history = reader.stats(None, Timestamp(i64::MIN))?;
-            Ok(metrics_text(&statuses.collect::<Vec<_>>(), &history, Some(&engine_now(&snapshot))))
-        })
-        .await?;
+    let text = service.read(|reader| {
+        let standing = |status| Standing::new(status, Told::All(&snapshot));
+        let statuses = reader.statuses()?.into_iter().map(standing).map(Standing::for_metrics);
+        let history = reader.stats(None, Timestamp(i64::MIN))?;
+        Ok(metrics_text(&statuses.collect::<Vec<_>>(), &history, Some(&engine_now(&snapshot))))
+    })?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
@@ -114,17 +108,15 @@ fn engine_now(snapshot: &Snapshot) -> EngineNow {
 
 /// Returns all repositories, by name.
 pub async fn list(State(service): State<Service>) -> Result<Json<Repositories>, Failure> {
-    service
-        .read(|reader| {
-            let all: Vec<RepositoryJson> = reader.repositories()?.iter().map(RepositoryJson::from).collect();
-            Ok(Json(Repositories { repositories: all }))
-        })
-        .await
+    service.read(|reader| {
+        let all: Vec<RepositoryJson> = reader.repositories()?.iter().map(RepositoryJson::from).collect();
+        Ok(Json(Repositories { repositories: all }))
+    })
 }
 
 /// Returns one repository with its settings.
 pub async fn show(State(service): State<Service>, Named(name): Named) -> Result<Json<RepositoryJson>, Failure> {
-    service.read(move |reader| Ok(Json(RepositoryJson::from(&repository(reader, &name)?)))).await
+    service.read(|reader| Ok(Json(RepositoryJson::from(&repository(reader, &name)?))))
 }
 
 /// Adds a repository. Its first sync is a request of its own.

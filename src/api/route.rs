@@ -166,15 +166,13 @@ const NEEDY: [repository::State; 5] = {
 async fn health(State(service): State<Service>) -> Result<Json<HealthJson>, Failure> {
     let snapshot = service.snapshot().await?;
     let (running, queued) = (snapshot.running.len(), snapshot.queued.len());
-    let repositories = service
-        .read(move |reader| {
-            let mut states = BTreeMap::new();
-            for status in reader.statuses()? {
-                *states.entry(Standing::new(status, Told::All(&snapshot)).state.as_str()).or_insert(0) += 1;
-            }
-            Ok(states)
-        })
-        .await?;
+    let repositories = service.read(|reader| {
+        let mut states = BTreeMap::new();
+        for status in reader.statuses()? {
+            *states.entry(Standing::new(status, Told::All(&snapshot)).state.as_str()).or_insert(0) += 1;
+        }
+        Ok(states)
+    })?;
     let worst = NEEDY.iter().map(|state| state.as_str()).find(|state| repositories.contains_key(state));
     Ok(Json(HealthJson { state: worst.unwrap_or("ok"), pid: std::process::id(), running, queued, repositories }))
 }

@@ -32,12 +32,12 @@ pub async fn start(
     Body(body): Body<SyncBody>,
 ) -> Result<(StatusCode, Json<AnswerJson>), Failure> {
     let is_plan = body.plan;
-    let request = read_request(&service, kind, body).await?;
+    let request = read_request(&service, kind, body)?;
     let answer = service.command(Command::Sync(Box::new(request))).await?;
     Ok((if is_plan { StatusCode::OK } else { StatusCode::ACCEPTED }, Json(answer)))
 }
 
-async fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<SyncRequest, Failure> {
+fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<SyncRequest, Failure> {
     let names = match (body.repository, body.repositories) {
         (Some(_), Some(_)) => return Err(Failure::usage("either repository or repositories, not both")),
         (Some(name), None) => vec![name],
@@ -77,7 +77,7 @@ async fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<S
         Some(_) => return Err(Failure::usage("trigger is user or startup")),
     };
     if let Some(span) = span {
-        paths.extend(paths_of_days(service, &names, span).await?);
+        paths.extend(paths_of_days(service, &names, span)?);
     }
     Ok(SyncRequest {
         paths,
@@ -94,29 +94,25 @@ async fn read_request(service: &Service, kind: Kind, body: SyncBody) -> Result<S
 }
 
 /// Returns the paths of these days by the repository's date pattern.
-async fn paths_of_days(
+fn paths_of_days(
     service: &Service,
     names: &[String],
     (from, to): (NaiveDate, NaiveDate),
 ) -> Result<Vec<RelPath>, Failure> {
     let [name] = names else { return Err(Failure::usage("date, and from and to, need one repository")) };
-    let name = name.clone();
-    service
-        .read(move |reader| {
-            let repository = repository(reader, &name)?;
-            let Some(pattern) = &repository.settings.date_pattern else {
-                return Err(Failure::new("invalid", format!("{name} has no date pattern")));
-            };
-            Ok(days(from, to).filter_map(|day| pattern.path_of(day)).collect())
-        })
-        .await
+    service.read(|reader| {
+        let repository = repository(reader, name)?;
+        let Some(pattern) = &repository.settings.date_pattern else {
+            return Err(Failure::new("invalid", format!("{name} has no date pattern")));
+        };
+        Ok(days(from, to).filter_map(|day| pattern.path_of(day)).collect())
+    })
 }
 
 /// Cancels what runs or waits.
 pub async fn cancel(State(service): State<Service>, Body(body): Body<NamesBody>) -> Result<Json<AnswerJson>, Failure> {
     let names = names(body.repositories)?;
-    let wanted = names.clone();
-    service.read(move |reader| wanted.iter().try_for_each(|name| repository(reader, name).map(drop))).await?;
+    service.read(|reader| names.iter().try_for_each(|name| repository(reader, name).map(drop)))?;
     service.command(Command::Cancel { names, run: None }).await.map(Json)
 }
 
@@ -128,7 +124,7 @@ pub async fn cancel_one(
 ) -> Result<Json<AnswerJson>, Failure> {
     let answer = service.command(Command::Cancel { names: Vec::new(), run: Some(run.clone()) }).await?;
     if matches!(answer, AnswerJson::Done { count: 0 }) {
-        service.read(move |reader| find(reader, &run)).await?;
+        service.read(|reader| find(reader, &run))?;
     }
     Ok(Json(answer))
 }
@@ -157,23 +153,21 @@ pub async fn history(State(service): State<Service>, Asked(query): Asked<History
     let since = query.since.as_deref().map(since).transpose()?;
     let limit = limited(query.limit)?;
     let snapshot = service.snapshot().await?;
-    service
-        .read(move |reader| {
-            let repository = query.repository.map(|name| repository(reader, &name)).transpose()?;
-            let filter = RunFilter {
-                repository: repository.map(|repository| repository.id),
-                kind,
-                outcome,
-                since,
-                before: query.after,
-                limit: Some(limit as u64),
-            };
-            let runs = reader.runs(&filter)?;
-            let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.number);
-            let runs: Vec<RunJson> = runs.iter().map(|run| shape(run, &snapshot)).collect();
-            Ok(Json(Runs { runs, next }))
-        })
-        .await
+    service.read(|reader| {
+        let repository = query.repository.map(|name| repository(reader, &name)).transpose()?;
+        let filter = RunFilter {
+            repository: repository.map(|repository| repository.id),
+            kind,
+            outcome,
+            since,
+            before: query.after,
+            limit: Some(limit as u64),
+        };
+        let runs = reader.runs(&filter)?;
+        let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.number);
+        let runs: Vec<RunJson> = runs.iter().map(|run| shape(run, &snapshot)).collect();
+        Ok(Json(Runs { runs, next }))
+    })
 }
 
 /// Reads a moment in RFC 3339, or `7d`: so long ago.
@@ -210,12 +204,10 @@ pub struct WaitingRun {
 pub async fn one(State(service): State<Service>, Named(run): Named) -> Result<Json<OneRun>, Failure> {
     // First, so that what ends meanwhile is found in the index.
     let snapshot = service.snapshot().await?;
-    service
-        .read(move |reader| match find(reader, &run) {
-            Ok(run) => Ok(Json(OneRun::Recorded(Box::new(shape(&run, &snapshot))))),
-            Err(failure) => waiting(&snapshot, &run).map(Json).ok_or(failure),
-        })
-        .await
+    service.read(|reader| match find(reader, &run) {
+        Ok(run) => Ok(Json(OneRun::Recorded(Box::new(shape(&run, &snapshot))))),
+        Err(failure) => waiting(&snapshot, &run).map(Json).ok_or(failure),
+    })
 }
 
 fn waiting(snapshot: &Snapshot, run_id: &str) -> Option<OneRun> {
@@ -236,13 +228,11 @@ fn waiting(snapshot: &Snapshot, run_id: &str) -> Option<OneRun> {
 
 /// Returns a run's log.
 pub async fn log(State(service): State<Service>, Named(run): Named) -> Result<Json<RunLog>, Failure> {
-    service
-        .read(move |reader| {
-            let run = find(reader, &run)?;
-            let lines: Vec<LogJson> = reader.run_log(run.number)?.iter().map(LogJson::from).collect();
-            Ok(Json(RunLog { run_id: run.run_id, number: run.number, log: lines }))
-        })
-        .await
+    service.read(|reader| {
+        let run = find(reader, &run)?;
+        let lines: Vec<LogJson> = reader.run_log(run.number)?.iter().map(LogJson::from).collect();
+        Ok(Json(RunLog { run_id: run.run_id, number: run.number, log: lines }))
+    })
 }
 
 /// Finds a run by number or id.

@@ -1,4 +1,4 @@
-//! The server: one thread that takes connections and answers them; the engine never waits for it.
+//! The server: one thread that takes connections and answers them, and more while it reads; the engine never waits for it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ pub fn serve(handle: Handle, index_path: &Path, socket: PathBuf, listen: Option<
     let io = |source| ApiError::Io { path: socket.clone(), source };
     place::check_directory(&socket)?;
     place::remove_stale(&socket)?;
-    let runtime = crate::engine::runtime().map_err(io)?;
+    let runtime = crate::engine::runtime_that_may_block().map_err(io)?;
     let router = route::router(Service::new(handle, index_path));
     let context = runtime.enter();
     // First: where it cannot be had, no socket is left behind.
@@ -87,7 +87,11 @@ pub fn serve(handle: Handle, index_path: &Path, socket: PathBuf, listen: Option<
     let (phase, phases) = watch::channel(Phase::Open);
     let thread = std::thread::Builder::new()
         .name("api".to_owned())
-        .spawn(move || runtime.block_on(accept(doors, phases)))
+        // On the runtime's own thread: from here to there each new connection would have to wake it.
+        .spawn(move || {
+            let accepting = runtime.spawn(accept(doors, phases));
+            runtime.block_on(accepting).expect("accepting does not panic");
+        })
         .map_err(io)?;
     Ok(Server { socket, is_closed: false, phase, thread })
 }

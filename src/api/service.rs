@@ -67,26 +67,23 @@ impl Service {
         }
     }
 
-    /// Reads the index on a thread that may block, over a connection that nobody else uses meanwhile.
+    /// Reads the index over a connection that nobody else uses meanwhile. It may block: the runtime's other work moves to
+    /// another thread. To hand the reading over instead costs two wake-ups, each of which waits for its turn while a sync
+    /// keeps all cores busy: 5 ms in place of 3.5 at p99 during a first sync on two cores.
     ///
     /// # Errors
     /// Those of the index and of `read`.
-    pub async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let service = self.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            let reader = service.reader()?;
+    pub fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Failure>) -> Result<T, Failure> {
+        tokio::task::block_in_place(|| {
+            let reader = self.reader()?;
             let found = read(&reader)?;
             // Only one that has just done its work.
-            let mut kept = service.kept();
+            let mut kept = self.kept();
             if kept.len() < READERS_KEPT {
                 kept.push(reader);
             }
             Ok(found)
-        });
-        reading.await.unwrap_or_else(|_| Err(Failure::new("failed", "reading the index panicked; this is a bug")))
+        })
     }
 }
 

@@ -45,5 +45,5 @@ pub use handle::{Call, Handle, Subscription};
 pub use lock::{LockError, holder, is_running, open_index};
 pub use outlet::Outlet;
 pub use resources::Resources;
-pub use runtime::runtime;
+pub use runtime::{runtime, runtime_that_may_block};
 pub use start::{Ending, Engine, EngineError, Options};
