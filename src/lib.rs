@@ -31,9 +31,9 @@
 //! Every engine serves a socket by `api`, whichever command hosts it. A command that finds the data directory taken gets
 //! the same [`engine::Handle`] from `api::client`, and what stands above it does not know the difference. An engine that
 //! was started for one command ends when it has done what others have asked it for meanwhile. A screen never hosts one:
-//! where none runs it starts `watchkeeper daemon --while-used`, which ends when nobody looks on and nothing runs; a
-//! service that is enabled (`cli::service`) takes over then. Only
-//! `daemon --listen` opens a door on the network, too: a loopback address, and `api::network` asks for the token.
+//! where none runs it starts `watchkeeper daemon --while-used`, which ends when nobody looks on and nothing runs; `q` offers
+//! to hand over to a service that is enabled (`cli::service`), which takes over then. Only `daemon --listen` opens a door
+//! on the network, too: a loopback address, and `api::network` asks for the token.
 //!
 //! # The data's way
 //!

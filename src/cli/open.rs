@@ -33,18 +33,19 @@ pub fn open(context: &mut Context, directories: &[PathBuf], is_plain: bool) -> R
         true => Session::look_on(context)?,
         false => Session::start(context, context.out.shows_progress)?,
     };
-    let result = match add_all(&session, directories) {
-        Ok(names) if has_screen => screen(context, &session, keys, names),
-        Ok(names) if is_plain => in_lines(context, &session, names),
-        Ok(names) => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
-        Err(error) => Err(error),
+    let names = match add_all(&session, directories) {
+        Ok(names) if has_screen => return screen(context, session, keys, names),
+        Ok(names) => names,
+        Err(error) => {
+            session.end(context);
+            return Err(error);
+        }
     };
-    let is_left = has_screen && result.is_ok() && ends_by_itself(&session);
+    let result = match is_plain {
+        true => in_lines(context, &session, names),
+        false => follow::sync(context, &session, SyncRequest::new(names, Kind::Full, Trigger::Startup)),
+    };
     session.end(context);
-    // The service has the places where everyone looks.
-    if is_left && context.places.given_arguments().is_ok_and(|given| given.is_empty()) {
-        super::service::hand_over();
-    }
     result
 }
 
@@ -94,8 +95,47 @@ fn in_lines(context: &mut Context, session: &Session, names: Vec<String>) -> Res
     plain::run(context, session, events)
 }
 
-/// Opens the screen on this session's engine, which goes on without it as long as runs do.
-fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<String>) -> Result<Verdict> {
+/// Shows the screen of this session's engine, which goes on without it as long as runs do, until it is left.
+fn screen(context: &mut Context, session: Session, keys: Keys, names: Vec<String>) -> Result<Verdict> {
+    let has_service = super::service::can_take_over(context);
+    let exit = show_screen(context, &session, keys, names, has_service);
+    match exit {
+        Ok(Exit::QuitWhileRunning { cancel: true }) => session.runtime.block_on(cancel_all(session.handle())),
+        Ok(Exit::Ended { .. }) => session.runtime.block_on(cancel_unless_service(session.handle())),
+        _ => {}
+    }
+    // Who lost the line could not choose; a service that is enabled is there so that nothing stops.
+    let is_left_alone = matches!(exit, Ok(Exit::HungUp)) && has_service && ends_by_itself(&session);
+    session.end(context);
+    match exit? {
+        Exit::Quit | Exit::QuitWhileRunning { cancel: true } => Ok(Verdict::default()),
+        Exit::QuitWhileRunning { cancel: false } => {
+            context.out.message("the runs go on; `watchkeeper` shows them, `watchkeeper cancel` ends them");
+            Ok(Verdict::default())
+        }
+        Exit::HandOver => {
+            super::service::hand_over()?;
+            context.out.message("handed over: the service begins when what runs has ended");
+            Ok(Verdict::default())
+        }
+        // Not a word: there is no terminal any more.
+        Exit::HungUp => {
+            if is_left_alone && let Err(error) = super::service::hand_over() {
+                tracing::warn!(?error, "the service could not be asked to take over");
+            }
+            Ok(Verdict { signal: Some(1), ..Verdict::default() })
+        }
+        Exit::Ended { signal } => Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() }),
+    }
+}
+
+fn show_screen(
+    context: &Context,
+    session: &Session,
+    keys: Keys,
+    names: Vec<String>,
+    has_service: bool,
+) -> Result<Exit> {
     let config = context.places.config()?;
     sync_added(session, names)?;
     let options = tui::Options {
@@ -104,6 +144,7 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
         ascii: config.ui.ascii,
         keys,
         mouse: config.ui.mouse,
+        has_service,
         here: Here {
             home: std::env::var_os("HOME").map(PathBuf::from),
             directory: std::env::current_dir().unwrap_or_default(),
@@ -111,23 +152,7 @@ fn screen(context: &mut Context, session: &Session, keys: Keys, names: Vec<Strin
         },
     };
     let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
-    match shown.map_err(|error| CliError::failed(error.to_string()))? {
-        Exit::Quit => Ok(Verdict::default()),
-        Exit::QuitWhileRunning { cancel: true } => {
-            session.runtime.block_on(cancel_all(session.handle()));
-            Ok(Verdict::default())
-        }
-        Exit::QuitWhileRunning { cancel: false } => {
-            context.out.message("the runs go on; `watchkeeper` shows them, `watchkeeper cancel` ends them");
-            Ok(Verdict::default())
-        }
-        // Not a word: there is no terminal any more.
-        Exit::HungUp => Ok(Verdict { signal: Some(1), ..Verdict::default() }),
-        Exit::Ended { signal } => {
-            session.runtime.block_on(cancel_unless_service(session.handle()));
-            Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() })
-        }
-    }
+    shown.map_err(|error| CliError::failed(error.to_string()))
 }
 
 pub fn theme_of(chosen: config::Theme) -> tui::Theme {

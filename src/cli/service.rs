@@ -170,16 +170,18 @@ fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-/// A screen is left whose engine ends by itself: the person's service, where there is one that is enabled, takes over then.
-/// Without one nothing happens.
-pub fn hand_over() {
-    let Ok(unit) = Unit::new(None) else { return };
-    if unit.is_enabled_here() {
-        match unit.systemctl(&["start", "--no-block", &unit.name()]) {
-            Ok(_) => tracing::info!("the service takes over when this engine has ended"),
-            Err(error) => tracing::warn!(?error, "the service could not be asked to take over"),
-        }
-    }
+/// Tells whether the person has a service that is enabled, which an engine that ends by itself can hand over to. It has the
+/// places where everyone looks: with others it would be another engine.
+pub fn can_take_over(context: &Context) -> bool {
+    Unit::Own.is_enabled_here() && context.places.given_arguments().is_ok_and(|given| given.is_empty())
+}
+
+/// Lets the person's service begin as soon as the engine that runs now has ended, which nobody asks it to.
+///
+/// # Errors
+/// When its manager cannot be reached or refuses.
+pub fn hand_over() -> Result<()> {
+    Unit::Own.systemctl(&["start", "--no-block", &Unit::Own.name()]).map(drop)
 }
 
 /// Runs a program of the system and returns what it said.

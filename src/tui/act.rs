@@ -77,7 +77,7 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Choose => problems::choose(state),
         Action::Enter => return enter(state),
         Action::Cancel => ask_to_cancel(state),
-        Action::Yes | Action::GoOn => return answer(state, action),
+        Action::Yes | Action::GoOn | Action::HandOver => return answer(state, action),
         Action::No => state.overlay = None,
     }
     Vec::new()
@@ -190,17 +190,21 @@ fn back(state: &mut State) -> Vec<Effect> {
 
 fn leave(state: &mut State, action: Action) -> Vec<Effect> {
     let now_ms = state.now.monotonic_ms;
-    let is_asking = state.engine == Engine::WhileUsed && state.has_runs();
+    let is_cutting_off = state.engine == Engine::WhileUsed && state.has_runs();
     if action == Action::Interrupt {
         let is_second = state.interrupted_ms.is_some_and(|before| now_ms.saturating_sub(before) <= TWICE_MS);
         state.interrupted_ms = Some(now_ms);
         if is_second || (state.overlay == Some(Overlay::Quit)) {
-            return vec![Effect::Quit(if is_asking { Exit::QuitWhileRunning { cancel: true } } else { Exit::Quit })];
+            return vec![Effect::Quit(if is_cutting_off {
+                Exit::QuitWhileRunning { cancel: true }
+            } else {
+                Exit::Quit
+            })];
         }
     }
     if state.overlay.is_some() {
         state.overlay = None;
-    } else if is_asking {
+    } else if asks_before_leaving(state) {
         state.overlay = Some(Overlay::Quit);
     } else {
         return vec![Effect::Quit(Exit::Quit)];
@@ -208,9 +212,18 @@ fn leave(state: &mut State, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Leaving is a decision where the engine ends with its screens: about its runs, and about who keeps watch then.
+pub fn asks_before_leaving(state: &State) -> bool {
+    state.engine == Engine::WhileUsed && (state.has_runs() || state.has_service)
+}
+
 fn answer(state: &mut State, action: Action) -> Vec<Effect> {
     match state.overlay.take() {
-        Some(Overlay::Quit) => vec![Effect::Quit(Exit::QuitWhileRunning { cancel: action == Action::Yes })],
+        Some(Overlay::Quit) => vec![Effect::Quit(match action {
+            Action::HandOver => Exit::HandOver,
+            _ if !state.has_runs() => Exit::Quit,
+            _ => Exit::QuitWhileRunning { cancel: action == Action::Yes },
+        })],
         Some(Overlay::Cancel { name }) => {
             let about = format!("cancel {name}");
             vec![Effect::Send { command: Command::Cancel { names: vec![name], run: None }, about }]

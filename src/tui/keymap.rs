@@ -81,6 +81,7 @@ pub enum Action {
     Cancel,
     Yes,
     GoOn,
+    HandOver,
     No,
     /// In the timeline: all repositories, or only the selected one.
     TurnChanges,
@@ -233,6 +234,7 @@ impl Action {
                 | Action::Cancel
                 | Action::Yes
                 | Action::GoOn
+                | Action::HandOver
                 | Action::Fill(_)
                 | Action::RunPlan
                 | Action::Remove

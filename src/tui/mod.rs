@@ -80,6 +80,8 @@ pub struct Options {
     pub keys: Keys,
     /// Take clicks and the wheel from the start; `m` turns it on and off.
     pub mouse: bool,
+    /// A service is enabled that can go on in place of an engine that a screen has started.
+    pub has_service: bool,
     /// Where typed paths begin.
     pub here: Here,
 }
@@ -91,6 +93,8 @@ pub enum Exit {
     Quit,
     /// Runs are going in an engine that a screen has started: end them as cancelled, or let them go on.
     QuitWhileRunning { cancel: bool },
+    /// What runs in an engine that a screen has started is to go on to its end, and the service after that.
+    HandOver,
     /// The terminal is gone (SIGHUP): runs go on, nothing can be printed any more.
     HungUp,
     /// SIGINT or SIGTERM, by number: runs are to end as cancelled.

@@ -105,6 +105,7 @@ impl Shell {
         let mut state = State::new(theme, options.keys, Size { width, height }, now(started));
         state.mouse = options.mouse;
         terminal.set_mouse(options.mouse).map_err(TuiError::Terminal)?;
+        state.has_service = options.has_service;
         state.forms.here = options.here;
         Memory::read(&path).restore(&mut state);
         let mut pacer = Pacer::default();

@@ -33,6 +33,8 @@ pub struct State {
     pub keys: Keys,
     /// Clicks and the wheel are ours, and not the terminal's.
     pub mouse: bool,
+    /// A service is enabled that can go on in place of this engine.
+    pub has_service: bool,
     pub size: Size,
     pub engine: Engine,
     /// Worst first; `None` until the index was read for the first time.
@@ -149,6 +151,7 @@ impl State {
             theme,
             keys,
             mouse: false,
+            has_service: false,
             size,
             engine: Engine::Other,
             entries: None,

@@ -162,6 +162,21 @@ fn quitting_asks_when_runs_would_stop() {
 }
 
 #[test]
+fn quitting_offers_the_service_that_is_enabled() {
+    for (name, has_runs) in [("quit_service", false), ("quit_service_running", true)] {
+        check(name, |width, height| {
+            let mut state = idle(width, height);
+            if has_runs {
+                sync(&mut state);
+            }
+            (state.engine, state.has_service) = (super::state::Engine::WhileUsed, true);
+            press(&mut state, "q");
+            state
+        });
+    }
+}
+
+#[test]
 fn a_refusal_stays_with_its_hint() {
     check("refused", |width, height| {
         let mut state = idle(width, height);

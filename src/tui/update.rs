@@ -227,7 +227,7 @@ fn engine_ended(state: &mut State) -> Vec<Effect> {
 fn close_answered_questions(state: &mut State) {
     let is_over = match &state.overlay {
         Some(Overlay::Cancel { name }) => !state.is_busy(name),
-        Some(Overlay::Quit) => !state.has_runs(),
+        Some(Overlay::Quit) => !act::asks_before_leaving(state),
         _ => false,
     };
     if is_over {

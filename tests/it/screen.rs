@@ -262,6 +262,7 @@ fn show_and_panic(which: &str) {
         index_path,
         theme: watchkeeper::tui::Theme::Auto,
         ascii: false,
+        has_service: false,
         here: Default::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -64,6 +64,21 @@ impl Home {
         calls.lines().filter(|line| !line.contains(" show")).map(str::to_owned).collect()
     }
 
+    fn screen(&self) -> Screen {
+        let path = format!("{}:{}", self.home.join("bin").display(), std::env::var("PATH").unwrap());
+        let mut command = CommandBuilder::new(BINARY);
+        command.env_remove("XDG_CONFIG_HOME");
+        command.env_remove("XDG_DATA_HOME");
+        Screen::spawn(&self.world, command, &[("PATH", path.as_str()), ("HOME", self.home.to_str().unwrap())])
+    }
+
+    /// As `systemctl enable` leaves it.
+    fn enable(&self) {
+        let wanted = self.home.join(".config/systemd/user/default.target.wants");
+        fs::create_dir_all(&wanted).unwrap();
+        std::os::unix::fs::symlink("../watchkeeper.service", wanted.join("watchkeeper.service")).unwrap();
+    }
+
     fn has(&self, name: &str) {
         fs::write(self.home.join("bin").join(name), "").unwrap();
     }
@@ -143,24 +158,42 @@ fn what_cannot_be_installed_leaves_everything_as_it_was() {
 #[test]
 fn a_screen_that_is_left_hands_over_to_the_service_where_there_is_one() {
     let home = Home::new();
-    let path = format!("{}:{}", home.home.join("bin").display(), std::env::var("PATH").unwrap());
-    let environment = [("PATH", path.as_str()), ("HOME", home.home.to_str().unwrap())];
-    let shown_and_left = || {
-        let mut command = CommandBuilder::new(BINARY);
-        command.env_remove("XDG_CONFIG_HOME");
-        command.env_remove("XDG_DATA_HOME");
-        let mut screen = Screen::spawn(&home.world, command, &environment);
+    let shown_and_left = |keys: &[(&str, &str)]| {
+        let mut screen = home.screen();
         screen.wait_for("Press a to add a directory");
-        screen.press("q");
-        assert_eq!(screen.end(), 0);
+        for (key, then) in keys {
+            screen.press(key);
+            screen.wait_for(then);
+        }
+        screen
     };
-    shown_and_left();
+    let mut screen = shown_and_left(&[]);
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
     assert_eq!(home.told(), [""; 0], "nobody has a service");
-    let wanted = home.home.join(".config/systemd/user/default.target.wants");
-    fs::create_dir_all(&wanted).unwrap();
-    std::os::unix::fs::symlink("../watchkeeper.service", wanted.join("watchkeeper.service")).unwrap();
-    shown_and_left();
+    home.enable();
+    let mut screen = shown_and_left(&[("q", "hand over to the service")]);
+    screen.press("y");
+    assert_eq!(screen.end(), 0);
+    assert_eq!(home.told(), [""; 0], "it was not asked for");
+    let mut screen = shown_and_left(&[("q", "hand over to the service")]);
+    screen.press("s");
+    assert_eq!(screen.end(), 0);
     assert_eq!(home.told(), ["--user start --no-block watchkeeper.service"]);
+    home.has("unreachable");
+    let mut screen = shown_and_left(&[("q", "hand over to the service")]);
+    screen.press("s");
+    assert_eq!(screen.end(), 1, "what could not be done is told");
+}
+
+#[test]
+fn a_line_that_is_lost_hands_over_without_a_question() {
+    let home = Home::new();
+    home.enable();
+    let mut screen = home.screen();
+    screen.wait_for("Press a to add a directory");
+    screen.hang_up();
+    home.world.wait("it has told the service", || home.told(), |told| !told.is_empty());
 }
 
 #[test]

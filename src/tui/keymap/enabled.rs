@@ -47,7 +47,13 @@ pub fn can_choose(state: &State) -> Can {
 }
 
 pub fn can_go_on(state: &State) -> Can {
-    if state.overlay == Some(Overlay::Quit) { Ok(()) } else { Err("only when quitting") }
+    let is_choice = state.overlay == Some(Overlay::Quit) && state.has_runs();
+    if is_choice { Ok(()) } else { Err("only when quitting while runs are going") }
+}
+
+pub fn can_hand_over(state: &State) -> Can {
+    let is_choice = state.overlay == Some(Overlay::Quit) && state.has_service;
+    if is_choice { Ok(()) } else { Err("only when quitting, and with a service that is enabled") }
 }
 
 pub fn can_export(state: &State) -> Can {

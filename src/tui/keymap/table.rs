@@ -168,6 +168,14 @@ pub const KEYMAP: &[Binding] = &[
     ),
     row(
         Context::Confirm,
+        "hand-over",
+        &[Char('s')],
+        Action::HandOver,
+        can_hand_over,
+        ("hand over", "leave the screen; the service goes on when the runs have ended"),
+    ),
+    row(
+        Context::Confirm,
         "no",
         &[Char('n'), Named(KeyCode::Enter), Char('q')],
         Action::No,

@@ -84,13 +84,24 @@ fn cancel(state: &State, name: &str) -> Question {
 }
 
 fn quit(state: &State) -> Question {
+    if !state.has_runs() {
+        return Question {
+            title: "Quit?".to_owned(),
+            words: vec!["Your service does not run: without this screen nobody keeps watch.".to_owned()],
+            choices: choices(&[("y", "quit"), ("s", "hand over to the service"), ("n esc", "stay")]),
+        };
+    }
+    let mut keys = vec![("y", "cancel them, and quit"), ("d", "quit, and let them go on"), ("n esc", "stay")];
+    if state.has_service {
+        keys.insert(2, ("s", "hand over to the service"));
+    }
     Question {
         title: "Quit while runs are going?".to_owned(),
         words: vec![
             format!("{}. They need no screen.", activity::counts(state)),
             "What was committed stays in the index.".to_owned(),
         ],
-        choices: choices(&[("y", "cancel them, and quit"), ("d", "quit, and let them go on"), ("n esc", "stay")]),
+        choices: choices(&keys),
     }
 }
 

@@ -94,6 +94,31 @@ fn quitting_asks_only_when_runs_would_be_cut_off() {
 }
 
 #[test]
+fn a_screen_that_leaves_an_engine_behind_offers_the_service_where_there_is_one() {
+    let with_service = |has_runs: bool| {
+        let mut state = idle(80, 24);
+        if has_runs {
+            sync(&mut state);
+        }
+        (state.engine, state.has_service) = (Engine::WhileUsed, true);
+        state
+    };
+    for (keys, exit) in [("q y", Exit::Quit), ("q s", Exit::HandOver), ("ctrl-c ctrl-c", Exit::Quit)] {
+        assert_eq!(press(&mut with_service(false), keys), [Effect::Quit(exit)], "{keys}");
+    }
+    let going_on = Exit::QuitWhileRunning { cancel: false };
+    for (keys, exit) in [("q s", Exit::HandOver), ("q d", going_on)] {
+        assert_eq!(press(&mut with_service(true), keys), [Effect::Quit(exit)], "{keys}");
+    }
+    let mut attached = with_service(true);
+    attached.engine = Engine::Other;
+    assert_eq!(press(&mut attached, "q"), [Effect::Quit(Exit::Quit)], "that is the service");
+    let mut without = with_service(true);
+    without.has_service = false;
+    assert_eq!(press(&mut without, "q s"), [], "there is nobody to hand over to");
+}
+
+#[test]
 fn a_question_whose_runs_have_ended_closes_itself() {
     let mut state = idle(80, 24);
     sync(&mut state);
