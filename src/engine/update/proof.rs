@@ -19,9 +19,15 @@ fn is_watching(state: &State) -> bool {
     state.repositories.values().any(|repo| repo.watch.coverage.watched > 0)
 }
 
-/// Takes a wish for a snapshot: it is answered when a proof has come, so that it says how things stand now.
+/// It is watched, and a full run has ended since.
+fn can_be_proven(repo: &Repo) -> bool {
+    repo.watch.is_vouched && repo.watch.coverage.watched > 0
+}
+
+/// Takes a wish for a snapshot: it is answered when a proof has come, so that it says how things stand now; at once where no
+/// proof can move anything, as in a first sync.
 pub(super) fn snapshot(state: &mut State, reply: ReplyId, now: Now, fx: &mut Vec<Effect>) {
-    if !is_watching(state) || state.proof.down.is_some() {
+    if !state.repositories.values().any(can_be_proven) || state.proof.down.is_some() {
         return fx.push(Effect::Snapshot(reply));
     }
     state.proof.waiting.push_back((reply, now.mono_ms + SNAPSHOT_WAITS_MS));
@@ -67,7 +73,7 @@ pub(super) fn answered(state: &mut State, number: u64, now: Now, fx: &mut Vec<Ef
     for (id, repo) in &mut state.repositories {
         let is_busy = repo.serving.is_some() || !repo.pending.is_empty() || repo.away.is_some();
         // A run may have found that its own look at a directory failed or was cut off; its end tells.
-        let is_sure = repo.watch.is_vouched && repo.watch.coverage.watched > 0 && !is_busy;
+        let is_sure = can_be_proven(repo) && !is_busy;
         let has_postponed = |run: &Running| run.repository == *id && (run.spec.plan || run.postponed > 0);
         if is_sure && !state.running.iter().any(has_postponed) {
             repo.watch.proven_at = later(repo.watch.proven_at, asked_at, now);

@@ -4,6 +4,7 @@ use super::world::{DAY, Fate, HOUR, MINUTE, QUICK, SECOND, World, settled, world
 use crate::config::Config;
 use crate::domain::problem::Class;
 use crate::domain::run::Kind;
+use crate::engine::state::{Input, ReplyId};
 
 /// As much as a proof is old at most.
 const FRESH: i64 = 11_000;
@@ -40,6 +41,24 @@ fn nothing_is_proven_before_a_full_run_has_ended() {
     assert_eq!(world.age(1), None);
     world.pass(2 * MINUTE);
     assert!(is_fresh(&world));
+}
+
+#[test]
+fn who_asks_waits_for_a_proof_and_not_at_all_where_none_can_come() {
+    let answers = |world: &mut World| {
+        world.step(Input::Snapshot { reply: ReplyId(9) });
+        let at_once = world.story(0, 0).contains(&"snapshot");
+        world.pass(100);
+        (at_once, world.story(0, 0).contains(&"snapshot"))
+    };
+    let mut world = unscheduled(1);
+    world.proof_takes = Some(50);
+    assert_eq!(answers(&mut world), (false, true));
+    let mut world = super::world::world(1, Config::default());
+    world.fates.insert((1, Kind::Full), Fate { takes: HOUR, ..QUICK });
+    world.start();
+    world.pass(MINUTE);
+    assert_eq!(answers(&mut world), (true, true), "the first sync has not ended");
 }
 
 #[test]
