@@ -116,7 +116,9 @@
 //!   a row for each save. While it only waits, the repository is not `syncing`.
 //! - **Hints are never served by the run's own workers**, so that none of them waits for a large file. To the writer they
 //!   are urgent and overtake what the run has sent, unless that is about the same place or one above it.
-//! - **A polite run is nice, and asks `ionice`** for the idle class: no library that we trust has a safe call for it.
+//! - **Every run is nice**: one that a person waits for by 5, so that what is short (a key, an answer of the API, a hint, the
+//!   writer) goes first; a polite one by 10, and it asks `ionice` for the idle class: no library that we trust has a safe
+//!   call for it.
 //! - **The journal is written inside the transaction** that it goes before, on the writer's thread: so a run's tally cannot
 //!   change between the two, and numbers of runs cannot be given twice.
 //! - **The journal's files are small** (1 MiB) and each start reads only the last one, unless it finds a reason to read

@@ -60,7 +60,7 @@ pub struct JobSpec {
 /// How a run uses the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manners {
-    /// Someone waits for it: it takes what there is.
+    /// Someone waits for it: it takes all cores.
     #[default]
     Busy,
     /// It gives way to everything else.
