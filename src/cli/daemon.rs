@@ -1,6 +1,7 @@
 //! `watchkeeper daemon`: the engine without a screen, in the foreground, as a service manager wants it.
 
 mod supervisor;
+mod turn;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -48,6 +49,10 @@ pub fn run(context: &Context, while_used: bool, listen: Option<Listen>) -> Resul
         background::leave_terminal()?;
     }
     let stay = if while_used { Stay::WhileUsed } else { Stay::Service };
+    let supervisor = Supervisor::new(std::env::var_os("NOTIFY_SOCKET"));
+    if !turn::wait(context, &supervisor)? {
+        return Ok(Verdict::default());
+    }
     let mut session = start(context, stay, listen)?;
     if while_used {
         background::be_ready(&context.places.screen_log()?)?;
@@ -58,7 +63,7 @@ pub fn run(context: &Context, while_used: bool, listen: Option<Listen>) -> Resul
     let mut signals = session.runtime.block_on(async { Signals::listen() })?;
     let mut opened_anew: Option<Instant> = None;
     loop {
-        match watch_over(context, session, stay, &mut signals)? {
+        match watch_over(context, session, stay, &supervisor, &mut signals)? {
             Ending::InOrder => break,
             Ending::IndexLost if opened_anew.is_some_and(|at| at.elapsed() < LEAST_BETWEEN_LOSSES) => {
                 return Err(CliError::failed("the index was replaced again just after it was opened anew"));
@@ -86,8 +91,14 @@ fn start(context: &Context, stay: Stay, listen: Option<Listen>) -> Result<Sessio
 }
 
 /// Serves one engine to its end.
-fn watch_over(context: &Context, mut session: Session, stay: Stay, signals: &mut Signals) -> Result<Ending> {
-    let mut daemon = Daemon::new(context, session.handle().clone(), stay);
+fn watch_over(
+    context: &Context,
+    mut session: Session,
+    stay: Stay,
+    supervisor: &Supervisor,
+    signals: &mut Signals,
+) -> Result<Ending> {
+    let mut daemon = Daemon::new(context, session.handle().clone(), stay, supervisor.clone());
     let mut events = daemon.handle.subscribe();
     let has_ended = session.runtime.block_on(daemon.serve(&mut events, signals));
     session.close();
@@ -132,9 +143,8 @@ struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
-    fn new(context: &Context, handle: Handle, stay: Stay) -> Daemon<'_> {
+    fn new(context: &Context, handle: Handle, stay: Stay, supervisor: Supervisor) -> Daemon<'_> {
         let (waiting, running) = Default::default();
-        let supervisor = Supervisor::new(std::env::var_os("NOTIFY_SOCKET"));
         let (reader, repositories, status) = Default::default();
         Daemon { context, handle, stay, reader, repositories, waiting, running, supervisor, status }
     }

@@ -135,6 +135,8 @@ struct ServiceJson {
     /// `active`, `inactive`, `failed`, `activating`, ...
     state: String,
     pid: Option<u32>,
+    /// What it says of itself, such as `2 repositories, 1 running`.
+    says: Option<String>,
     /// Whether it goes on after the last log-out; null where nobody can say it.
     stays_after_logout: Option<bool>,
 }
@@ -148,6 +150,7 @@ fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
         enabled: unit.property("UnitFileState")? == "enabled",
         state: unit.property("ActiveState")?,
         pid: unit.property("MainPID")?.parse().ok().filter(|pid| *pid != 0),
+        says: Some(unit.property("StatusText")?).filter(|text| !text.is_empty()),
         stays_after_logout: unit.stays_after_logout(),
     };
     if context.out.json {
@@ -161,6 +164,9 @@ fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     let enabled = if known.enabled { "enabled" } else { "not enabled" };
     let pid = known.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
     context.out.line(&format!("{}: {}{pid}, {enabled}", known.unit, known.state))?;
+    if let Some(says) = &known.says {
+        context.out.line(&format!("  {says}"))?;
+    }
     if let Some(file) = &known.file {
         context.out.line(&format!("  {}", file.display()))?;
     }

@@ -2,7 +2,7 @@
 
 use super::engine::Daemon;
 use super::world::{BINARY, World, said, skipped};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -48,6 +48,26 @@ fn a_second_daemon_is_turned_away_and_told_who_has_the_data_directory() {
     let said = world.exits(6, &["daemon"]);
     assert!(said.err.contains(&format!("pid {}", daemon.child.id())), "{said:?}");
     assert_eq!(daemon.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn a_service_waits_for_the_end_of_the_engine_that_runs_and_begins_then() {
+    let world = World::with(&["a=1"]);
+    let first = world.command(&["daemon"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    world.wait("the first engine runs", || world.data.join("engine.sock").exists(), |runs| *runs);
+    let waits = format!("STATUS=waits for the end of pid {} since", first.id());
+    let stopped = Daemon::start(&world, &[]);
+    assert!(stopped.wait_for("READY=1").contains(&waits));
+    let log = stopped.stop();
+    assert!(log.contains("waits until the engine that runs now has ended") && !log.contains("has started"), "{log}");
+    let second = Daemon::start(&world, &[("WATCHDOG_USEC", "2000000")]);
+    assert!(second.wait_for("READY=1").contains(&waits));
+    second.signal(Signal::HUP);
+    second.wait_for("WATCHDOG=1");
+    kill_process(Pid::from_child(&first), Signal::TERM).unwrap();
+    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(0), "nobody but its own signal ends it");
+    second.wait_for("STATUS=1 repository, ");
+    second.stop();
 }
 
 #[test]

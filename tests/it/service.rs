@@ -26,6 +26,7 @@ case "$*" in
 *"--property ActiveState"*) [ -e "$here/active" ] && echo active || echo inactive ;;
 *"--property UnitFileState"*) [ -e "$here/loaded" ] && echo enabled || echo "" ;;
 *"--property FragmentPath"*) [ -e "$here/loaded" ] && echo /the/unit || echo "" ;;
+*"--property StatusText"*) [ -e "$here/active" ] && echo '2 repositories, 1 running' || echo "" ;;
 *"--property MainPID"*) [ -e "$here/active" ] && echo 4711 || echo 0 ;;
 *" enable "*) [ -e "$here/refuses" ] && { echo 'Unit is masked.' >&2; exit 1; }; touch "$here/loaded" ;;
 *" restart "* | *" start "*) touch "$here/active" ;;
@@ -99,6 +100,7 @@ fn a_service_is_installed_told_of_and_removed() {
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!((&status["state"], &status["enabled"]), (&"active".into(), &true.into()), "{status}");
     assert_eq!((&status["pid"], &status["stays_after_logout"]), (&4711.into(), &false.into()), "{status}");
+    assert_eq!(status["says"], "2 repositories, 1 running");
     // Once more, and nothing that runs is interrupted.
     assert!(home.wk(&["service", "install"]).err.contains("as it was"));
     assert_eq!(home.told(), expected[..2]);

@@ -25,6 +25,10 @@ impl Supervisor {
         Supervisor { address: address.filter(|address| !address.is_empty()), untold: Arc::default() }
     }
 
+    pub fn is_there(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// Tells it this, and what it has missed before; of that the newest of each.
     pub fn tell(&self, states: &[NotifyState<'_>]) {
         let Some(address) = &self.address else { return };
