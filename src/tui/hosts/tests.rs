@@ -77,6 +77,8 @@ fn what_was_heard_of_a_lost_host_stays_until_it_is_heard_again() {
     update(&mut hosts, Msg::News(0, News::Lost("the line is dead".to_owned())));
     assert_eq!(hosts.hosts[0].repositories.len(), 2);
     assert!(shown(&hosts, 100, 12).contains("the line is dead"));
+    let well = |hosts: &Hosts| shown(hosts, 100, 12).matches("in sync").count();
+    assert_eq!((well(&three()), well(&hosts)), (2, 1), "that all is well there is not claimed");
     update(&mut hosts, Msg::News(0, status("photos", "removed", 0)));
     assert_eq!((hosts.hosts[0].line.clone(), hosts.hosts[0].repositories.len()), (Line::Heard, 1));
     // Lines that are none of ours say nothing.

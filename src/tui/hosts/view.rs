@@ -20,6 +20,7 @@ use super::super::theme::{Theme, Tone};
 use super::model::{Host, Hosts, Known, Line, Row};
 use crate::domain::amount::{count, plural};
 use crate::domain::moment::Timestamp;
+use crate::domain::repository::State;
 use crate::domain::show::show_message;
 
 /// Columns of a state with its sign, of a moment, and of a number.
@@ -150,12 +151,17 @@ fn name_of(host: &Host, theme: &Theme, width: usize) -> Vec<Piece> {
 
 fn repository(known: &Known, host: &Host, hosts: &Hosts, theme: &Theme, width: usize) -> Vec<Piece> {
     let (room, has_numbers) = names_room(width);
-    let (sign, word, tone) = match known.word() {
+    let is_lost = matches!(host.line, Line::Lost(_));
+    // What was last heard of a host that is silent now may be so no more. Trouble stays; that all is well is not claimed.
+    let word = known.word().map(|word| match word {
+        State::InSync | State::Syncing | State::Pending if is_lost => State::Stale,
+        word => word,
+    });
+    let (sign, word, tone) = match word {
         Some(word) => theme.state(word),
         None => (theme.signs.missing, "unknown", Tone::Dim),
     };
-    // What was last heard of a host that is silent now may be so no more.
-    let tone = if matches!(host.line, Line::Lost(_)) { Tone::Dim } else { tone };
+    let tone = if is_lost { Tone::Dim } else { tone };
     let as_of = known.true_as_of.as_deref().and_then(Timestamp::parse);
     let as_of = as_of.map_or_else(|| "never".to_owned(), |at| hosts.zone.brief(at, hosts.now));
     let name = left(&show_message(&known.repository), room, theme.signs.cut);
