@@ -3,30 +3,16 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::engine::protocol::Refusal;
 use crate::index::IndexError;
+use crate::wire::{ErrorBody, ErrorJson};
 
 /// A refusal on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub status: StatusCode,
     pub refusal: Refusal,
-}
-
-/// `{"error":{"code","message","hint"}}`.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct ErrorJson {
-    error: ErrorBody,
-}
-
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-struct ErrorBody {
-    code: String,
-    message: String,
-    hint: Option<String>,
 }
 
 /// Codes and their status. Those of refusals first; the rest is only about HTTP.

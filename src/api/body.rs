@@ -6,13 +6,12 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
 use crate::domain::path::RelPath;
 use crate::wire::path::{joined, split};
+use crate::wire::request::{PathsBody, Settings};
 
 /// A body that is announced so long is refused before it comes. A shorter one is read to the limit first: who is cut off while he
 /// sends may never read why.
@@ -28,11 +27,6 @@ pub struct Body<T>(pub T);
 #[derive(Debug)]
 pub struct MaybeBody<T>(pub T);
 
-/// The body of a route that has none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
 /// Query parameters.
 #[derive(Debug)]
 pub struct Asked<T>(pub T);
@@ -40,114 +34,6 @@ pub struct Asked<T>(pub T);
 /// The one name in a route.
 #[derive(Debug)]
 pub struct Named(pub String);
-
-/// Repositories; without the key all.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct NamesBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub repositories: Option<Vec<String>>,
-}
-
-/// A sync; which keys fit depends on the kind.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SyncBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub repositories: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
-    /// Those that are not UTF-8.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub paths_b64: Vec<String>,
-    /// `YYYY-MM-DD`, as `from` and `to`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    #[serde(skip_serializing_if = "is_false")]
-    pub problems: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    pub accept_removals: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    pub plan: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_time_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// What a first run will find, where the caller has counted it; both or none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected_files: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected_bytes: Option<u64>,
-    /// `user`, or `startup` for the sync that follows an addition.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<String>,
-}
-
-/// Files or directories; those that are not UTF-8 in base64.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PathsBody {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub paths_b64: Vec<String>,
-}
-
-/// One directory, absolute; what is not UTF-8 in base64.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PathBody {
-    pub path: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path_b64: Option<String>,
-}
-
-/// A repository to be added.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AddBody {
-    /// Absolute.
-    pub path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path_b64: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    pub include: Vec<String>,
-    pub exclude: Vec<String>,
-    pub types: Vec<String>,
-    pub hidden: bool,
-    pub one_file_system: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub date_pattern: Option<String>,
-    pub settings: Settings,
-    pub if_not_exists: bool,
-}
-
-/// Settings by key, as `repo set` and `scheduler set` take them.
-pub type Settings = serde_json::Map<String, serde_json::Value>;
-
-/// Problems by id.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct IdsBody {
-    pub ids: Vec<i64>,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
-}
 
 /// Returns the names that are meant: no key means all, and an empty list nothing, which is a mistake.
 pub fn names(repositories: Option<Vec<String>>) -> Result<Vec<String>, Failure> {

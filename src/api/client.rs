@@ -16,11 +16,8 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::ApiError;
-use super::answer::ErrorJson;
-use super::body::{AddBody, IdsBody, NamesBody, PathBody, PathsBody, Settings, SyncBody};
 use super::other;
 use super::service::PATIENCE;
-use super::shape::AnswerJson;
 use super::stream::{self, Stream};
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{
@@ -28,6 +25,8 @@ use crate::engine::protocol::{
 };
 use crate::engine::{Call, Handle, Outlet};
 use crate::wire::path::split;
+use crate::wire::request::{AddBody, IdsBody, NamesBody, PathBody, PathsBody, Settings, SyncBody};
+use crate::wire::{AnswerJson, ErrorJson};
 
 /// Calls that may wait.
 const WAITING_CALLS: usize = 64;

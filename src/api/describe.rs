@@ -15,9 +15,10 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 
-use super::answer::{ErrorJson, Failure};
+use super::answer::Failure;
 use super::body::{Asked, Body, MaybeBody, Named};
 use super::route;
+use crate::wire::ErrorJson;
 
 /// Answers with the description.
 pub async fn description() -> Response {

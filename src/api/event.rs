@@ -3,19 +3,11 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shape::{LiveJson, QueuedJson, RunProgressJson, SnapshotJson};
 use crate::engine::protocol::Event;
-use crate::wire::RunJson;
+use crate::wire::{LiveJson, LostJson, QueuedJson, RunJson, RunProgressJson, SnapshotJson};
 
 /// Says that events were dropped; a snapshot follows.
 pub const LAGGED: &str = "lagged";
-
-/// A run without a row.
-#[derive(Debug, serde::Deserialize, Serialize)]
-struct LostJson {
-    run_id: String,
-    message: String,
-}
 
 /// Returns an event's name and its JSON.
 pub fn write(event: &Event) -> (&'static str, Value) {

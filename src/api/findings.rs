@@ -3,21 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::answer::Failure;
-use super::body::{Asked, Body, IdsBody, MaybeBody, Named, NamesBody, Nothing, PathsBody, names};
-use super::list::{Changes, Damages, Files, Helds, Page, PageQuery, Problems};
+use super::body::{Asked, Body, MaybeBody, Named, names};
+use super::list::Page;
 use super::runs::since;
 use super::service::{Service, repository};
-use super::shape::AnswerJson;
 use crate::domain::change::Verdict;
 use crate::domain::path::RelPath;
 use crate::domain::run::{Kind, Trigger};
 use crate::engine::protocol::{Command, SyncRequest};
 use crate::index::{ChangeFilter, FileQuery};
-use crate::wire::{ChangeJson, DamageJson, FileJson, HeldJson, ProblemJson};
+use crate::wire::list::{Changes, Damages, Files, Helds, Problems};
+use crate::wire::request::{ChangesQuery, IdsBody, NamesBody, Nothing, PageQuery, PathsBody, ProblemsQuery};
+use crate::wire::{AnswerJson, ChangeJson, DamageJson, FileJson, HeldJson, ProblemJson};
 
 /// Returns records by directory and name.
 pub async fn files(
@@ -34,23 +33,8 @@ pub async fn files(
             at += 1;
             Ok(page.take(at - 1, || FileJson::new(&name, &entry)))
         })?;
-        Ok(Json(page.into()))
+        Ok(Json(page.done()))
     })
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChangesQuery {
-    /// How many entries at most; 100 when nobody says, and never more than 1000.
-    #[schemars(range(min = 1))]
-    limit: Option<u64>,
-    /// So many entries come before; what `next` said.
-    after: Option<usize>,
-    /// A run's number or id.
-    run: Option<String>,
-    /// A moment in RFC 3339, or `7d`: so long ago.
-    since: Option<String>,
-    verdict: Option<String>,
 }
 
 /// Returns changes in the order in which they were found.
@@ -79,21 +63,8 @@ pub async fn changes(
             at += 1;
             Ok(())
         })?;
-        Ok(Json(page.into()))
+        Ok(Json(page.done()))
     })
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProblemsQuery {
-    /// How many entries at most; 100 when nobody says, and never more than 1000.
-    #[schemars(range(min = 1))]
-    limit: Option<u64>,
-    /// So many entries come before; what `next` said.
-    after: Option<usize>,
-    /// Closed ones too.
-    #[serde(default)]
-    all: bool,
 }
 
 /// Returns what could not be handled.

@@ -4,35 +4,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::engine::estimate::Estimate;
 use crate::engine::protocol::Estimated;
 use crate::wire::path::{joined, split};
-
-/// An absolute path.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct PathJson {
-    path: String,
-    path_b64: Option<String>,
-}
-
-/// What adding a repository would mean.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct EstimatedJson {
-    path: String,
-    path_b64: Option<String>,
-    name: String,
-    whole: Option<String>,
-    files: u64,
-    bytes: u64,
-    watches_needed: u64,
-    watches_free: Option<u64>,
-    unreadable: u64,
-    first_sync_ms: u64,
-    is_cut: bool,
-}
+use crate::wire::{EstimatedJson, PathJson};
 
 impl From<&Path> for PathJson {
     fn from(path: &Path) -> PathJson {

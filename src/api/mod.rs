@@ -28,7 +28,7 @@ pub use client::{Client, attach, connect, metrics, snapshot};
 pub use network::Listen;
 pub use place::socket_path;
 pub use server::{Server, serve};
-pub use shape::{QueuedJson, SchedulerJson, check_json};
+pub use shape::check_json;
 pub use status::{Standing, Told};
 
 use std::path::PathBuf;

@@ -5,24 +5,16 @@ use std::time::Duration;
 
 use axum::http::Method;
 use http_body_util::{BodyExt, Limited};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 
 use super::client::request;
 use crate::engine::protocol::Refusal;
+use crate::wire::VersionJson;
 
 /// Every version answers this, and at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 const MAX_BYTES: usize = 64 * 1024;
 const OURS: &str = env!("CARGO_PKG_VERSION");
-
-/// The route that all versions have.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub(super) struct VersionJson {
-    pub version: String,
-    pub pid: u32,
-}
 
 /// Returns what to tell: which of the two is the older one, and how to replace it.
 pub(super) async fn refusal(socket: &Path) -> Refusal {

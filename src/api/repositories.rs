@@ -7,17 +7,11 @@ use std::path::PathBuf;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::answer::Failure;
-use super::body::{
-    AddBody, Asked, Body, MaybeBody, Named, NamesBody, Nothing, PathBody, Settings, names, read_settings,
-};
-use super::list::{Repositories, Statistics, Statuses};
+use super::body::{Asked, Body, MaybeBody, Named, names, read_settings};
 use super::runs::since;
 use super::service::{Service, repository};
-use super::shape::AnswerJson;
 use super::status::{Standing, Told};
 use crate::domain::date_pattern::DatePattern;
 use crate::domain::moment::Timestamp;
@@ -25,17 +19,13 @@ use crate::domain::repository;
 use crate::domain::repository::Selection;
 use crate::engine::Resources;
 use crate::engine::protocol::{AddRepository, Command, Live, Snapshot};
+use crate::wire::list::{Repositories, Statistics, Statuses};
 use crate::wire::path::joined;
-use crate::wire::{EngineNow, RepositoryJson, StatsJson, StatusJson, WatchNow, metrics_text};
+use crate::wire::request::{AddBody, NamesBody, Nothing, PathBody, RepositoryQuery, Settings, StatsQuery};
+use crate::wire::{AnswerJson, EngineNow, RepositoryJson, StatsJson, StatusJson, WatchNow, metrics_text};
 
 /// Statistics look back so far when nobody says how far.
 const STATS_SINCE: &str = "30d";
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RepositoryQuery {
-    repository: Option<String>,
-}
 
 /// Returns how repositories are doing.
 pub async fn status(
@@ -52,14 +42,6 @@ pub async fn status(
         let shaped: Vec<StatusJson> = statuses.into_iter().map(shape).collect();
         Ok(Json(Statuses { repositories: shaped }))
     })
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StatsQuery {
-    repository: Option<String>,
-    /// A moment in RFC 3339, or `7d`: so long ago; 30 days when nobody says.
-    since: Option<String>,
 }
 
 /// Returns sums per repository and kind.

@@ -11,20 +11,18 @@ use axum::response::sse::{Event as Line, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use futures_util::Stream;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::answer::Failure;
-use super::body::{Body, MaybeBody, Nothing, Settings, SyncBody, read_settings};
-use super::other::VersionJson;
+use super::body::{Body, MaybeBody, read_settings};
 use super::service::Service;
-use super::shape::{AnswerJson, SchedulerJson};
 use super::status::{Standing, Told};
 use super::{describe, event, findings, repositories, runs};
 use crate::domain::repository;
 use crate::domain::run::Kind;
 use crate::engine::Subscription;
 use crate::engine::protocol::{Command, Event, SchedulerCommand};
+use crate::wire::request::{Nothing, Settings, SyncBody};
+use crate::wire::{AnswerJson, HealthJson, SchedulerJson, VersionJson};
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
@@ -143,18 +141,6 @@ async fn harden(mut response: Response) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
-}
-
-/// That the engine answers, can read its index, and what needs a person.
-#[derive(Debug, JsonSchema, Serialize)]
-struct HealthJson {
-    /// `ok`, or the worst state of a repository that needs a person: `missing`, `failed`, `damaged`, `held`, `partial`.
-    state: &'static str,
-    pid: u32,
-    running: usize,
-    queued: usize,
-    /// How many repositories are in each state.
-    repositories: BTreeMap<&'static str, usize>,
 }
 
 /// States that need a person, the worst first.

@@ -6,14 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
-use super::body::{Asked, Body, MaybeBody, Named, NamesBody, Nothing, PathsBody, SyncBody, names};
-use super::list::{RunLog, Runs, limited};
+use super::body::{Asked, Body, MaybeBody, Named, names};
+use super::list::limited;
 use super::service::{Service, repository};
-use super::shape::{AnswerJson, progress};
+use super::shape::progress;
 use crate::domain::amount::parse_duration;
 use crate::domain::date_pattern::days;
 use crate::domain::moment::Timestamp;
@@ -23,7 +21,9 @@ use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::engine;
 use crate::engine::protocol::{Command, Expected, Snapshot, SyncRequest};
 use crate::index::{IndexError, Reader, RunFilter};
-use crate::wire::{LogJson, ProgressJson, RunJson};
+use crate::wire::list::{RunLog, Runs};
+use crate::wire::request::{HistoryQuery, NamesBody, Nothing, PathsBody, SyncBody};
+use crate::wire::{AnswerJson, LogJson, OneRun, RunJson, WaitingRun};
 
 /// Starts a sync of the kind that the route names.
 pub async fn start(
@@ -129,22 +129,6 @@ pub async fn cancel_one(
     Ok(Json(answer))
 }
 
-/// What of the history is asked for.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
-    repository: Option<String>,
-    kind: Option<String>,
-    outcome: Option<String>,
-    /// A moment in RFC 3339, or `7d`: so long ago.
-    since: Option<String>,
-    /// How many runs at most; 100 when nobody says, and never more than 1000.
-    #[schemars(range(min = 1))]
-    limit: Option<u64>,
-    /// Runs before this number; what `next` said.
-    after: Option<i64>,
-}
-
 /// Returns runs, the newest first; `next` is the number to give as `after` for the next page.
 pub async fn history(State(service): State<Service>, Asked(query): Asked<HistoryQuery>) -> Result<Json<Runs>, Failure> {
     let unknown = |word: &str| Failure::usage(format!("{word:?} is none of the known words"));
@@ -177,27 +161,6 @@ pub fn since(text: &str) -> Result<Timestamp, Failure> {
     }
     let length = parse_duration(text).map_err(Failure::usage)?;
     Ok(Timestamp(engine::now().0.saturating_sub(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))))
-}
-
-/// A run, as far as it is known.
-#[derive(Debug, JsonSchema, Serialize)]
-#[serde(untagged)]
-pub enum OneRun {
-    Recorded(Box<RunJson>),
-    Waiting(Box<WaitingRun>),
-}
-
-/// One that waits: the keys of a run that have a value, and those that say that it has none yet.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct WaitingRun {
-    run_id: String,
-    number: Option<i64>,
-    repository: String,
-    kind: String,
-    outcome: Option<String>,
-    started_at: Option<String>,
-    ended_at: Option<String>,
-    progress: Option<ProgressJson>,
 }
 
 /// Returns one run. One that waits, or has not written its start yet, has no row: all that is known then is what it is.

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::answer::Failure;
-use super::shape::AnswerJson;
 use crate::domain::report::Repository;
 use crate::engine::Handle;
 use crate::engine::protocol::{Answer, Command, Snapshot};
 use crate::index::{IndexError, Reader};
+use crate::wire::AnswerJson;
 
 /// An engine that says nothing for so long does not answer.
 pub const PATIENCE: Duration = Duration::from_secs(1);

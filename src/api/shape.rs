@@ -1,13 +1,5 @@
-//! What engine and surfaces say to each other, as JSON and back: answers, snapshots, progress.
-//!
-//! The words of the index (runs, changes) are shaped by `wire`; here stands what only the protocol has.
+//! What engine and surfaces say to each other, into the shapes of `wire` and back: answers, snapshots, progress.
 
-use std::collections::BTreeMap;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::looked::{EstimatedJson, PathJson};
 use crate::domain::moment::Timestamp;
 use crate::domain::path::RelPath;
 use crate::domain::run::Kind;
@@ -17,92 +9,16 @@ use crate::engine::protocol::{
     Answer, Completions, Live, NextRun, Plan, QueuedRun, RunProgress, SchedulerStatus, Snapshot, Stay,
 };
 use crate::wire::path::{joined, split};
-use crate::wire::{ChangeJson, CheckJson, NextJson, ProgressJson, RunJson};
+use crate::wire::{
+    AnswerJson, ChangeJson, CheckJson, EstimatedJson, LiveJson, NextJson, PathJson, PlanJson, ProgressJson, QueuedJson,
+    RunJson, RunProgressJson, SchedulerJson, SnapshotJson,
+};
 
 /// The schedule's settings in the contract's order.
 const SETTINGS: [&str; 6] = ["startup", "full_every", "full_at", "incremental_every", "verify_every", "cleanup_every"];
 
-/// What a command is answered with; each shape has keys of its own.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(untagged)]
-pub enum AnswerJson {
-    Accepted { runs: Vec<QueuedJson> },
-    Planned { plans: Vec<PlanJson> },
-    Examined { checks: Vec<CheckJson> },
-    Completed { directories: Vec<PathJson>, is_cut: bool },
-    Estimated(EstimatedJson),
-    Added { repository: String, is_new: bool },
-    Done { count: u64 },
-}
-
-/// A run that waits or runs.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-pub struct QueuedJson {
-    pub repository: String,
-    pub run_id: String,
-    pub kind: String,
-    pub joined: bool,
-}
-
-/// What a run would do.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct PlanJson {
-    run: RunJson,
-    changes: Vec<ChangeJson>,
-}
-
-/// How far a run is.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct RunProgressJson {
-    run_id: String,
-    number: i64,
-    repository: String,
-    kind: String,
-    elapsed_ms: u64,
-    files_per_s: u64,
-    problems: u64,
-    current_path_b64: Option<String>,
-    #[serde(flatten)]
-    progress: ProgressJson,
-}
-
-/// What only the engine knows of one repository.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct LiveJson {
-    repository: String,
-    watch_mode: String,
-    watched_directories: u64,
-    unwatched_directories: u64,
-    pending_hints: u64,
-    true_as_of: Option<String>,
-    behind: Option<String>,
-    is_missing: bool,
-    next_runs: Vec<NextJson>,
-}
-
-/// `scheduler status --json`.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct SchedulerJson {
-    running: bool,
-    next: Vec<NextJson>,
-    runs_started: u64,
-    runs_skipped: u64,
-    #[serde(flatten)]
-    settings: BTreeMap<String, String>,
-}
-
-/// All that only the engine knows.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct SnapshotJson {
-    queued: Vec<QueuedJson>,
-    running: Vec<RunProgressJson>,
-    live: Vec<LiveJson>,
-    scheduler: SchedulerJson,
-    stay: String,
-}
-
 impl From<Answer> for AnswerJson {
-    /// A refusal has a shape of its own ([`super::answer`]); it counts as nothing done.
+    /// A refusal has a shape of its own ([`crate::wire::ErrorJson`]); it counts as nothing done.
     fn from(answer: Answer) -> AnswerJson {
         match answer {
             Answer::Accepted(runs) => AnswerJson::Accepted { runs: runs.iter().map(QueuedJson::from).collect() },

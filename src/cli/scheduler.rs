@@ -5,10 +5,10 @@ use super::args::Scheduler;
 use super::exit::{CliError, Result, Verdict};
 use super::output::{Cell, Tone};
 use super::session::Session;
-use crate::api::SchedulerJson;
 use crate::domain::amount::{count, plural};
 use crate::domain::show::show;
 use crate::engine::protocol::{Command, SchedulerCommand, SchedulerStatus};
+use crate::wire::SchedulerJson;
 
 /// Runs a `scheduler` command.
 pub fn run(context: &mut Context, command: Scheduler) -> Result<Verdict> {

@@ -6,12 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::Serialize;
-
 use super::Context;
 use super::args::ServiceCommand;
 use super::exit::{CliError, Result, Verdict};
 use crate::engine::holder;
+use crate::wire::ServiceJson;
 use unit::Unit;
 
 /// Installs, removes, or tells.
@@ -123,22 +122,6 @@ fn remove(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     unit.systemctl(&["daemon-reload"])?;
     context.out.message(&format!("{} has ended and does not come back; the index stays", unit.name()));
     Ok(Verdict::default())
-}
-
-/// `service status --json`.
-#[derive(Debug, Serialize)]
-struct ServiceJson {
-    unit: String,
-    file: Option<PathBuf>,
-    installed: bool,
-    enabled: bool,
-    /// `active`, `inactive`, `failed`, `activating`, ...
-    state: String,
-    pid: Option<u32>,
-    /// What it says of itself, such as `2 repositories, 1 running`.
-    says: Option<String>,
-    /// Whether it goes on after the last log-out; null where nobody can say it.
-    stays_after_logout: Option<bool>,
 }
 
 fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {

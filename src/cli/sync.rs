@@ -7,13 +7,13 @@ use super::args::{Cancel, KindChoice, Sync};
 use super::exit::{CliError, Result, Verdict};
 use super::follow::{self, Interrupt};
 use super::session::Session;
-use crate::api::QueuedJson;
 use crate::domain::amount::{parse_bytes, parse_duration, plural};
 use crate::domain::date_pattern::days;
 use crate::domain::path::RelPath;
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::engine::protocol::{Answer, Command, PLAN_CHANGES, Plan, SyncRequest};
 use crate::wire::ChangeJson;
+use crate::wire::QueuedJson;
 
 /// Runs `sync`.
 pub fn run(context: &mut Context, args: &Sync) -> Result<Verdict> {

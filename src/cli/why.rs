@@ -11,20 +11,7 @@ use crate::domain::path::RelPath;
 use crate::domain::report::{FileEntry, Repository, Run};
 use crate::domain::run::Outcome;
 use crate::engine::why::{Why, why};
-use crate::wire::{ChangeJson, FileJson, ProblemJson, RunJson};
-
-#[derive(serde::Serialize)]
-struct WhyJson<'a> {
-    repository: &'a str,
-    path: String,
-    /// The rule that leaves it out, if one does.
-    left_out_by: Option<String>,
-    record: Option<FileJson>,
-    /// The run that wrote the record last.
-    run: Option<RunJson>,
-    last_change: Option<ChangeJson>,
-    problem: Option<ProblemJson>,
-}
+use crate::wire::{ChangeJson, FileJson, ProblemJson, RunJson, WhyJson};
 
 /// Runs `why`.
 pub fn run(context: &mut Context, args: &Args) -> Result<Verdict> {
@@ -37,7 +24,7 @@ pub fn run(context: &mut Context, args: &Args) -> Result<Verdict> {
     let last_change = changes.first();
     if context.out.json {
         context.out.object(&WhyJson {
-            repository: &repository.name,
+            repository: repository.name.clone(),
             path: path.to_string(),
             left_out_by: rule,
             record: record.as_ref().map(|entry| FileJson::new(&repository.name, entry)),

@@ -1,19 +1,29 @@
-//! The contract's JSON shapes, made from domain values. One object a line; keys are added, never changed.
+//! The contract's JSON shapes: what is printed, made from domain values, and what the API takes and gives. Keys are added,
+//! never changed; `api` tells who does not understand a newer word which of both sides to restart.
 //!
 //! Knows no I/O: surfaces write what this room shapes.
 
+mod command;
 mod digest;
 mod file;
 mod finding;
+pub mod list;
 mod metrics;
 pub mod path;
+mod protocol;
 mod repository;
+pub mod request;
 mod run;
 
+pub use command::{ServiceJson, WhyJson};
 pub use digest::{DigestJson, DigestParts};
 pub use file::FileJson;
 pub use finding::{ChangeJson, CheckJson, DamageJson, HeldJson, ProblemJson};
 pub use metrics::{EngineNow, WatchNow, render as metrics_text};
+pub use protocol::{
+    AnswerJson, ErrorBody, ErrorJson, EstimatedJson, HealthJson, LiveJson, LostJson, OneRun, PathJson, PlanJson,
+    QueuedJson, RunProgressJson, SchedulerJson, SnapshotJson, VersionJson, WaitingRun,
+};
 pub use repository::{NewsJson, NextJson, RepositoryJson, StatsJson, StatusExtra, StatusJson};
 pub use run::{LogJson, ProgressJson, RunJson};
 

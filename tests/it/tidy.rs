@@ -92,6 +92,11 @@ const BORDERS: &[Border] = &[
         because: "threads belong to shells",
     },
     Border {
+        of: &["schemars::"],
+        homes: &["src/wire/", "src/api/describe.rs"],
+        because: "what crosses the wire has its shape in one room",
+    },
+    Border {
         of: &["std::net", "tokio::net", "UnixListener", "UnixStream"],
         homes: &["src/api/"],
         because: "sockets have one owner",

@@ -71,6 +71,7 @@ fn a_crossed_border_is_found() {
         ("src/disk/hash.rs", "use std::thread; fn f() { thread::spawn(|| ()); }", &["thread::spawn"]),
         ("src/disk/watch.rs", "fn f() { std::thread::Builder::new(); }", &[]),
         ("src/tui/shell.rs", "use tokio::net::UnixStream;", &["tokio::net"]),
+        ("src/api/runs.rs", "use schemars::JsonSchema;", &["schemars::"]),
         (
             "src/engine/job.rs",
             "fn f() { db(\"SELECT 1\", r#\" INSERT INTO x\"#, b\"PRAGMA y\") }",
