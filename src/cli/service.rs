@@ -126,14 +126,17 @@ fn remove(context: &mut Context, unit: &Unit) -> Result<Verdict> {
 
 fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     unit.check_manager()?;
+    let state = unit.property("ActiveState")?;
+    // Of one that has ended systemd keeps what it said last.
+    let says = if state == "active" { Some(unit.property("StatusText")?) } else { None };
     let known = ServiceJson {
         unit: unit.name(),
         file: Some(PathBuf::from(unit.property("FragmentPath")?)).filter(|path| !path.as_os_str().is_empty()),
         installed: unit.property("LoadState")? == "loaded",
         enabled: unit.property("UnitFileState")? == "enabled",
-        state: unit.property("ActiveState")?,
+        state,
         pid: unit.property("MainPID")?.parse().ok().filter(|pid| *pid != 0),
-        says: Some(unit.property("StatusText")?).filter(|text| !text.is_empty()),
+        says: says.filter(|text| !text.is_empty()),
         stays_after_logout: unit.stays_after_logout(),
     };
     if context.out.json {

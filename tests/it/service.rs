@@ -26,7 +26,7 @@ case "$*" in
 *"--property ActiveState"*) [ -e "$here/active" ] && echo active || echo inactive ;;
 *"--property UnitFileState"*) [ -e "$here/loaded" ] && echo enabled || echo "" ;;
 *"--property FragmentPath"*) [ -e "$here/loaded" ] && echo /the/unit || echo "" ;;
-*"--property StatusText"*) [ -e "$here/active" ] && echo '2 repositories, 1 running' || echo "" ;;
+*"--property StatusText"*) echo '2 repositories, 1 running' ;;
 *"--property MainPID"*) [ -e "$here/active" ] && echo 4711 || echo 0 ;;
 *" enable "*) [ -e "$here/refuses" ] && { echo 'Unit is masked.' >&2; exit 1; }; touch "$here/loaded" ;;
 *" restart "* | *" start "*) touch "$here/active" ;;
