@@ -1,8 +1,10 @@
 //! `--host`: the screens of other machines, by the system's `ssh`. One host: its screen at once. Several: a list of all of them,
 //! fed by `watchkeeper status --follow` on each.
 
+mod lines;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +14,8 @@ use rustix::process::Signal;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Sender, channel};
+
+use lines::Lines;
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
@@ -32,6 +36,8 @@ const HEARD_WELL: Duration = Duration::from_secs(30);
 const IN_SILENCE: [&str; 6] = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"];
 /// An `ssh` that is told to end has so long.
 const GIVES_UP_WITHIN: Duration = Duration::from_secs(2);
+/// Of what a program says against it so much is read.
+const MOST_SAID: u64 = 64 * 1024;
 const SIGHUP: u8 = 1;
 /// What `ssh` ends with when it was its own failure.
 const SSH_FAILED: i32 = 255;
@@ -201,8 +207,8 @@ fn ask_for(children: &Children, key: &(usize, String), name: &str) -> std::io::R
     let err = child.stderr.take();
     locked(children).insert(key.clone(), Some(child));
     let mut said = Vec::new();
-    if let Some(mut err) = err {
-        err.read_to_end(&mut said)?;
+    if let Some(err) = err {
+        err.take(MOST_SAID).read_to_end(&mut said)?;
     }
     let Some(Some(mut child)) = locked(children).remove(key) else { return Ok(String::new()) };
     let ended = child.wait()?;
@@ -273,15 +279,21 @@ fn hear(
     let mut child = follow.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     *locked(shared) = Some(child);
-    for line in BufReader::new(out.into_iter().next().ok_or(std::io::ErrorKind::BrokenPipe)?).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        if sender.blocking_send((at, News::Line(line))).is_err() {
-            return Ok(None);
-        }
+    let out = out.ok_or(std::io::ErrorKind::BrokenPipe)?;
+    let heard = pass_on(Lines::new(BufReader::new(out)), at, sender);
+    if heard.is_err()
+        && let Some(mut child) = locked(shared).take()
+    {
+        // It may have ended already.
+        let _gone = child.kill();
+        let _gone = child.wait();
+    }
+    if !heard? {
+        return Ok(None);
     }
     let mut said = Vec::new();
-    if let Some(mut err) = err {
-        err.read_to_end(&mut said)?;
+    if let Some(err) = err {
+        err.take(MOST_SAID).read_to_end(&mut said)?;
     }
     // Whoever drops the list takes it before.
     let child = locked(shared).take();
@@ -289,6 +301,20 @@ fn hear(
     let ended = child.wait()?;
     let words = last_line(&said);
     Ok(Some(if words.is_empty() { format!("ended: {ended}") } else { words }))
+}
+
+/// Passes each line on; returns whether somebody still wants to know.
+fn pass_on(
+    mut lines: Lines<impl std::io::BufRead>,
+    at: usize,
+    sender: &Sender<(usize, News)>,
+) -> std::io::Result<bool> {
+    while let Some(line) = lines.next()? {
+        if sender.blocking_send((at, News::Line(line))).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The last thing that a program has said: the reason of its end.
