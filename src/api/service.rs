@@ -1,5 +1,6 @@
 //! What every route works with: the engine's handle and the index, neither of which may hold up the other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,7 +75,7 @@ impl Service {
     /// # Errors
     /// Those of the index and of `read`.
     pub fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Failure>) -> Result<T, Failure> {
-        tokio::task::block_in_place(|| {
+        let read = || {
             let reader = self.reader()?;
             let found = read(&reader)?;
             // Only one that has just done its work.
@@ -83,7 +84,10 @@ impl Service {
                 kept.push(reader);
             }
             Ok(found)
-        })
+        };
+        // A reader in which something panicked is gone with it.
+        tokio::task::block_in_place(|| catch_unwind(AssertUnwindSafe(read)))
+            .unwrap_or_else(|_| Err(Failure::new("failed", "reading the index panicked; this is a bug")))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use supervisor::Supervisor;
+use turn::Turn;
 
 use super::Context;
 use super::background;
@@ -50,9 +51,11 @@ pub fn run(context: &Context, while_used: bool, listen: Option<Listen>) -> Resul
     }
     let stay = if while_used { Stay::WhileUsed } else { Stay::Service };
     let supervisor = Supervisor::new(std::env::var_os("NOTIFY_SOCKET"));
-    if !turn::wait(context, &supervisor)? {
-        return Ok(Verdict::default());
-    }
+    let listening = match turn::wait(context, &supervisor)? {
+        Turn::AtOnce => None,
+        Turn::Come(signals) => Some(signals),
+        Turn::Stopped => return Ok(Verdict::default()),
+    };
     let mut session = start(context, stay, listen)?;
     if while_used {
         background::be_ready(&context.places.screen_log()?)?;
@@ -60,7 +63,10 @@ pub fn run(context: &Context, while_used: bool, listen: Option<Listen>) -> Resul
     let directory = context.places.make_data_directory()?;
     let shown = show(directory.as_os_str().as_encoded_bytes());
     tracing::info!("watchkeeper {} has started, data directory {shown}", env!("CARGO_PKG_VERSION"));
-    let mut signals = session.runtime.block_on(async { Signals::listen() })?;
+    let mut signals = match listening {
+        Some(signals) => signals,
+        None => session.runtime.block_on(async { Signals::listen() })?,
+    };
     let mut opened_anew: Option<Instant> = None;
     loop {
         match watch_over(context, session, stay, &supervisor, &mut signals)? {
@@ -307,6 +313,8 @@ async fn unused(handle: Handle) {
 /// Tells the service manager that the engine lives, as long as it answers.
 async fn keep_watchdog(handle: Handle, supervisor: Supervisor) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    // One that has waited for its turn has had more time.
+    supervisor.tell(&[NotifyState::WatchdogUsec(u32::try_from(limit.as_micros()).unwrap_or(u32::MAX))]);
     let mut half = interval(limit / 2);
     half.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

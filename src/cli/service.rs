@@ -53,7 +53,7 @@ fn install(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     context.out.message(&format!("{}: enabled", file.display()));
     let running = context.places.engine_directory().filter(|_| !unit.is_system());
     match running {
-        // What runs now is asked to end by nobody: the service tries again until it has.
+        // What runs now is asked to end by nobody: the service waits until it has.
         Some(directory) if !is_it => {
             unit.systemctl(&["start", "--no-block", &name])?;
             let holder = holder(&directory);
@@ -162,8 +162,8 @@ fn status(context: &mut Context, unit: &Unit) -> Result<Verdict> {
     Ok(Verdict::default())
 }
 
-/// Tells whether the person has a service that is enabled, which an engine that ends by itself can hand over to. It has the
-/// places where everyone looks: with others it would be another engine.
+/// Tells whether the person has a service that is enabled, which an engine that ends by itself can hand over to. Both must have
+/// the places where everyone looks: with others it would be another engine.
 pub fn can_take_over(context: &Context) -> bool {
     Unit::Own.is_enabled_here() && context.places.given_arguments().is_ok_and(|given| given.is_empty())
 }

@@ -28,6 +28,9 @@ use super::theme::Theme;
 use super::{TuiError, hangup};
 use update::Msg;
 
+/// So much news is taken in before a frame is drawn.
+const MOST_A_FRAME: usize = 256;
+
 /// What a person wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Errand {
@@ -97,10 +100,11 @@ pub async fn run(
             Some((host, news)) = news.recv() => Some(Msg::News(host, news)),
         };
         let mut errand = msg.and_then(|msg| update::update(hosts, msg));
-        // What is there already is one frame and not many.
-        while errand.is_none() {
+        // What is there already is one frame and not many; so much of it that keys and signals have their turn.
+        for _ in 0..MOST_A_FRAME {
             let Ok((host, more)) = news.try_recv() else { break };
-            errand = update::update(hosts, Msg::News(host, more));
+            // No news asks for anything.
+            let _nothing = update::update(hosts, Msg::News(host, more));
         }
         if let Some(stream) = &mut input {
             while errand.is_none() {

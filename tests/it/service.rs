@@ -77,6 +77,7 @@ impl Home {
     fn enable(&self) {
         let wanted = self.home.join(".config/systemd/user/default.target.wants");
         fs::create_dir_all(&wanted).unwrap();
+        fs::write(self.unit(), "[Service]\nExecStart=/usr/bin/watchkeeper daemon\n").unwrap();
         std::os::unix::fs::symlink("../watchkeeper.service", wanted.join("watchkeeper.service")).unwrap();
     }
 
@@ -182,6 +183,11 @@ fn a_screen_that_is_left_hands_over_to_the_service_where_there_is_one() {
     screen.press("s");
     assert_eq!(screen.end(), 0);
     assert_eq!(home.told(), ["--user start --no-block watchkeeper.service"]);
+    fs::write(home.unit(), "[Service]\nExecStart=/usr/bin/watchkeeper daemon --data-dir /elsewhere\n").unwrap();
+    let mut screen = shown_and_left(&[]);
+    screen.press("q");
+    assert_eq!(screen.end(), 0, "that one is another engine's");
+    fs::write(home.unit(), "[Service]\nExecStart=/usr/bin/watchkeeper daemon\n").unwrap();
     home.has("unreachable");
     let mut screen = shown_and_left(&[("q", "hand over to the service")]);
     screen.press("s");

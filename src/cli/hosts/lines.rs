@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use std::time::{Duration, Instant};
 
 /// Far more than a status has.
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 64 << 10;
 /// Of more in a second the rest waits in the pipe, and so at the host. A repository whose state changes is one line.
 const MOST_A_SECOND: u32 = 2_000;
 const SECOND: Duration = Duration::from_secs(1);

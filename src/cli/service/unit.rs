@@ -72,10 +72,12 @@ impl Unit {
         })
     }
 
-    /// Tells whether it is enabled, by what lies on the disk.
+    /// Tells whether it is enabled and has the places where everyone looks, by what lies on the disk.
     pub fn is_enabled_here(&self) -> bool {
         let wanted = |directory: PathBuf| directory.join("default.target.wants/watchkeeper.service");
-        !self.is_system() && own_directory().map(wanted).is_ok_and(|link| link.symlink_metadata().is_ok())
+        let text = own_directory().and_then(|directory| Ok(std::fs::read_to_string(wanted(directory))?));
+        let is_plain = |line: &str| line.starts_with("ExecStart=") && line.ends_with(" daemon");
+        !self.is_system() && text.is_ok_and(|text| text.lines().any(is_plain))
     }
 
     /// Returns the text of the unit, with this program and these options.

@@ -87,6 +87,17 @@ fn what_was_heard_of_a_lost_host_stays_until_it_is_heard_again() {
 }
 
 #[test]
+fn a_host_that_floods_takes_no_memory() {
+    let mut hosts = three();
+    for number in 0..3_000 {
+        update(&mut hosts, Msg::News(1, status(&format!("r{number}"), "in_sync", 0)));
+    }
+    assert_eq!(hosts.hosts[1].repositories.len(), 1_000);
+    update(&mut hosts, Msg::News(1, status("r7", "failed", 0)));
+    assert!(shown(&hosts, 100, 12).contains("2 failed"), "those that are known are heard of");
+}
+
+#[test]
 fn the_selected_row_is_in_view_on_every_screen() {
     let mut hosts = three();
     for number in 0..50 {

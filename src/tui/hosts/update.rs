@@ -7,6 +7,8 @@ use super::{Errand, Leave};
 
 /// Header, the row of titles, footer.
 const AROUND: usize = 3;
+/// More repositories than this one host cannot have: it floods.
+const MOST_REPOSITORIES: usize = 1_000;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -36,6 +38,9 @@ fn hear(hosts: &mut Hosts, at: usize, news: News) {
         News::Line(line) => {
             let Some(known) = Known::read(&line) else { return };
             host.line = Line::Heard;
+            if host.repositories.len() >= MOST_REPOSITORIES && !host.repositories.contains_key(&known.repository) {
+                return;
+            }
             match known.state == "removed" {
                 true => drop(host.repositories.remove(&known.repository)),
                 false => drop(host.repositories.insert(known.repository.clone(), known)),

@@ -87,7 +87,7 @@ fn quit(state: &State) -> Question {
     if !state.has_runs() {
         return Question {
             title: "Quit?".to_owned(),
-            words: vec!["Your service does not run: without this screen nobody keeps watch.".to_owned()],
+            words: vec!["Without a screen nobody keeps watch until your service runs.".to_owned()],
             choices: choices(&[("y", "quit"), ("s", "hand over to the service"), ("n esc", "stay")]),
         };
     }
