@@ -119,6 +119,10 @@
 //! - **Every run is nice**: one that a person waits for by 5, so that what is short (a key, an answer of the API, a hint, the
 //!   writer) goes first; a polite one by 10, and it asks `ionice` for the idle class: no library that we trust has a safe
 //!   call for it.
+//! - **The API reads the index where the request is** (`block_in_place`), not in a pool: while a sync keeps all cores busy each
+//!   wake-up waits for its turn. Its runtime's other work moves to another thread meanwhile.
+//! - **A service waits for its turn** while another engine has the data directory, and counts as running: a start that fails
+//!   would be tried again every few seconds, for as long as a first sync takes. A person is told at once.
 //! - **The journal is written inside the transaction** that it goes before, on the writer's thread: so a run's tally cannot
 //!   change between the two, and numbers of runs cannot be given twice.
 //! - **The journal's files are small** (1 MiB) and each start reads only the last one, unless it finds a reason to read

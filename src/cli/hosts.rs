@@ -189,11 +189,7 @@ impl Asking {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        for mut child in std::mem::take(&mut *locked(&self.children)).into_values().flatten() {
-            // It may have ended already.
-            let _gone = child.kill();
-            let _gone = child.wait();
-        }
+        std::mem::take(&mut *locked(&self.children)).into_values().flatten().for_each(end);
     }
 }
 
@@ -218,6 +214,12 @@ fn ask_for(children: &Children, key: &(usize, String), name: &str) -> std::io::R
         false if words.is_empty() => format!("ended: {ended}"),
         false => words,
     })
+}
+
+fn end(mut child: Child) {
+    // It may have ended already.
+    let _gone = child.kill();
+    let _gone = child.wait();
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -258,10 +260,8 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let Some(mut child) = locked(&self.child).take() {
-            // It may have ended already.
-            let _gone = child.kill();
-            let _gone = child.wait();
+        if let Some(child) = locked(&self.child).take() {
+            end(child);
         }
     }
 }
@@ -282,11 +282,9 @@ fn hear(
     let out = out.ok_or(std::io::ErrorKind::BrokenPipe)?;
     let heard = pass_on(Lines::new(BufReader::new(out)), at, sender);
     if heard.is_err()
-        && let Some(mut child) = locked(shared).take()
+        && let Some(child) = locked(shared).take()
     {
-        // It may have ended already.
-        let _gone = child.kill();
-        let _gone = child.wait();
+        end(child);
     }
     if !heard? {
         return Ok(None);

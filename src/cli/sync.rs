@@ -12,8 +12,7 @@ use crate::domain::date_pattern::days;
 use crate::domain::path::RelPath;
 use crate::domain::run::{Kind, Outcome, Trigger};
 use crate::engine::protocol::{Answer, Command, PLAN_CHANGES, Plan, SyncRequest};
-use crate::wire::ChangeJson;
-use crate::wire::QueuedJson;
+use crate::wire::{ChangeJson, QueuedJson};
 
 /// Runs `sync`.
 pub fn run(context: &mut Context, args: &Sync) -> Result<Verdict> {

@@ -190,16 +190,11 @@ fn back(state: &mut State) -> Vec<Effect> {
 
 fn leave(state: &mut State, action: Action) -> Vec<Effect> {
     let now_ms = state.now.monotonic_ms;
-    let is_cutting_off = state.engine == Engine::WhileUsed && state.has_runs();
     if action == Action::Interrupt {
         let is_second = state.interrupted_ms.is_some_and(|before| now_ms.saturating_sub(before) <= TWICE_MS);
         state.interrupted_ms = Some(now_ms);
         if is_second || (state.overlay == Some(Overlay::Quit)) {
-            return vec![Effect::Quit(if is_cutting_off {
-                Exit::QuitWhileRunning { cancel: true }
-            } else {
-                Exit::Quit
-            })];
+            return vec![Effect::Quit(ending(state))];
         }
     }
     if state.overlay.is_some() {
@@ -217,12 +212,20 @@ pub fn asks_before_leaving(state: &State) -> bool {
     state.engine == Engine::WhileUsed && (state.has_runs() || state.has_service)
 }
 
+/// How the screen ends when the engine behind it is not to go on.
+fn ending(state: &State) -> Exit {
+    match state.engine == Engine::WhileUsed && state.has_runs() {
+        true => Exit::QuitWhileRunning { cancel: true },
+        false => Exit::Quit,
+    }
+}
+
 fn answer(state: &mut State, action: Action) -> Vec<Effect> {
     match state.overlay.take() {
         Some(Overlay::Quit) => vec![Effect::Quit(match action {
             Action::HandOver => Exit::HandOver,
-            _ if !state.has_runs() => Exit::Quit,
-            _ => Exit::QuitWhileRunning { cancel: action == Action::Yes },
+            Action::GoOn => Exit::QuitWhileRunning { cancel: false },
+            _ => ending(state),
         })],
         Some(Overlay::Cancel { name }) => {
             let about = format!("cancel {name}");
