@@ -12,7 +12,7 @@
 //! | a start without an end | `interrupted`, in both |
 //! | a repository that differs, or is only in the journal | the journal wins: what was never told to it was never acknowledged |
 //! | a run that is another one in each | the journal is of another history: set aside, and written anew from the index |
-//! | damage inside the journal, a file of it missing | all of it set aside and written anew, from both |
+//! | damage inside the journal, a file of it, or its last lines, missing | all of it set aside and written anew, from both |
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -104,14 +104,15 @@ fn try_open(directory: &Path, batch_size: usize, at: Timestamp, past: Past) -> R
     let extent = if is_unclean || rebuilt.is_some() { Extent::All } else { Extent::Last };
     let opened = Journal::open(directory, extent, Floor { seq, number }, at);
     let (mut journal, reading) = opened.map_err(journal_failed)?;
-    let Compared { reading, extent, mut differences, mut astray } = compare_both(directory, &reader, reading, extent)?;
+    let Compared { reading, extent, mut differences, mut astray } =
+        compare_both(directory, &reader, reading, extent, seq)?;
     if let Some(number) = clash(&differences) {
         set_foreign_aside(directory, &writer, number, at)?;
         drop((journal, reader, writer));
         return try_open(directory, batch_size, at, Past { is_unclean: true, was_restored, rebuilt });
     }
     // A journal that has lost lines does not know better.
-    let is_complete = reading.is_whole() && reading.last_seq >= seq && reading.segments > 0;
+    let is_complete = reading.is_whole() && reading.segments > 0;
     astray.retain(|found| is_complete && found.is_behind());
     let is_behind = differences.iter().any(Difference::is_behind) || !astray.is_empty();
     let has_gone_back = was_restored || rebuilt.is_some() || is_behind;
@@ -146,9 +147,17 @@ struct Compared {
     astray: Vec<Astray>,
 }
 
-/// Compares the two; all of them where a first look, at the end of the journal, gives a reason to.
-fn compare_both(directory: &Path, reader: &Reader, mut reading: Reading, mut extent: Extent) -> Result<Compared> {
+/// Compares the two; all of them where a first look, at the end of the journal, gives a reason to. The index knows of a
+/// line `seq`.
+fn compare_both(
+    directory: &Path,
+    reader: &Reader,
+    mut reading: Reading,
+    mut extent: Extent,
+    seq: u64,
+) -> Result<Compared> {
     loop {
+        reading.expect(seq);
         let differences = differences(reader, &reading, extent)?;
         let astray = compare_repositories(&reading.book, &reader.definitions()?);
         let is_fine = differences.is_empty() && astray.is_empty() && reading.is_whole();

@@ -240,6 +240,13 @@ impl Reading {
         Ok(last.is_some_and(|last| last.seq + 1 == self.first_seq && last.hash == self.first_prev))
     }
 
+    /// Takes in that a line `seq` was written, as the index knows: when the journal ends before it, lines are missing.
+    pub fn expect(&mut self, seq: u64) {
+        if self.segments > 0 && self.last_seq < seq {
+            self.faults.push(Fault::Missing { from: self.last_seq + 1, to: seq });
+        }
+    }
+
     /// Tells whether everything that was read is as it was written, but for an end that was torn off.
     pub fn is_whole(&self) -> bool {
         self.damage().is_none()

@@ -234,6 +234,22 @@ fn a_damaged_line_is_named_and_its_run_written_anew_from_the_index() {
 }
 
 #[test]
+fn a_journal_that_has_lost_its_last_line_is_whole_again_after_one_start() {
+    let world = with_history();
+    let before = history(&world);
+    let text = fs::read_to_string(segment(&world, 1)).unwrap();
+    let kept = text.trim_end().rfind('\n').unwrap() + 1;
+    fs::write(segment(&world, 1), &text[..kept]).unwrap();
+    world.sync(&[]);
+    assert_agrees(&world);
+    let repairs = check(&world, "repairs").unwrap()["message"].to_string();
+    assert!(repairs.contains("is missing); it was set aside"), "{repairs}");
+    remove_index(&world);
+    world.sync(&[]);
+    assert_eq!(older(&world, &before), before);
+}
+
+#[test]
 fn a_run_that_was_killed_is_interrupted_in_both() {
     let world = World::with(&["a=1"]);
     let daemon = || world.command(&["daemon"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
