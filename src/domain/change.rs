@@ -1,7 +1,7 @@
 //! Differences and their verdicts: an edit, a touch, a move, damage? The decision table of the project stands here.
 
 use super::path::RelPath;
-use super::record::{Flags, Record, Sha256, Stamp};
+use super::record::{Flags, Record, Sha256, Stamp, flipped_bits};
 
 /// What a difference is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,7 +96,8 @@ const MOVED_UNREAD: &str = "the file was moved after it was last read: an edit b
 
 /// Decides what happened to a known file that now has the stamp `now` and, where it was read, the content `content`.
 ///
-/// `damaged_content` is what was found when damage was reported; damage is open as long as it is there. First match wins:
+/// `damaged_content` is what was found when damage was reported; damage is open as long as it is there. Content whose digest
+/// is the recorded one but for a few bits is the recorded content ([`flipped_bits`]). First match wins:
 ///
 /// | size | mtime | ctime | inode | content | verdict |
 /// |------|-------|-------|-------|---------|---------|
@@ -109,7 +110,10 @@ const MOVED_UNREAD: &str = "the file was moved after it was last read: an edit b
 /// | * | * | * | = | = | touched |
 /// | * | * | * | = | x | edited |
 pub fn judge(old: &Record, now: &Stamp, content: Option<&Sha256>, damaged_content: Option<&Sha256>) -> Judgement {
-    let same = |a: Option<&Sha256>, b: Option<&Sha256>| matches!((a, b), (Some(a), Some(b)) if a == b);
+    let same = |a: Option<&Sha256>, b: Option<&Sha256>| match (a, b) {
+        (Some(a), Some(b)) => a == b || flipped_bits(a, b).is_some(),
+        _ => false,
+    };
     let same_stamp = old.stamp.is_same_inode(now)
         && (old.stamp.size_bytes, old.stamp.mtime_ns, old.stamp.ctime_ns)
             == (now.size_bytes, now.mtime_ns, now.ctime_ns);
@@ -124,7 +128,7 @@ pub fn judge(old: &Record, now: &Stamp, content: Option<&Sha256>, damaged_conten
     }
     let known = old.sha256.is_some() && content.is_some();
     let equal = if known {
-        old.sha256.as_ref() == content
+        same(old.sha256.as_ref(), content)
     } else {
         old.stamp.size_bytes == now.size_bytes && old.stamp.mtime_ns == now.mtime_ns
     };
@@ -219,6 +223,21 @@ mod tests {
             let found = judge(&old(), &stamp(differs), Some(&content), None);
             assert_eq!((found.verdict, found.note.is_some()), (verdict, noted), "{differs:?} {content:?}");
         }
+    }
+
+    #[test]
+    fn bits_that_flipped_in_the_record_are_no_damage_of_the_file() {
+        let flipped = |bits: usize| {
+            let mut digest = A;
+            (0..bits).for_each(|bit| digest[bit * 3] ^= 1 << (bit % 8));
+            judge(&Record { sha256: Some(digest), ..old() }, &stamp(""), Some(&A), None).verdict
+        };
+        assert_eq!((flipped(1), flipped(8), flipped(9)), (None, None, Some(Verdict::Damaged)));
+        let mut digest = A;
+        digest[31] ^= 0x80;
+        let record = Record { sha256: Some(digest), ..old() };
+        assert_eq!(judge(&record, &stamp("mc"), Some(&A), None).verdict, Some(Verdict::Touched));
+        assert_eq!(judge(&record, &stamp(""), Some(&A), Some(&digest)).verdict, Some(Verdict::Restored));
     }
 
     #[test]

@@ -3,6 +3,16 @@
 /// A SHA-256 digest.
 pub type Sha256 = [u8; 32];
 
+/// So many bits of a recorded digest may have flipped before it counts as another one.
+const FLIPPED_BITS_AT_MOST: u32 = 8;
+
+/// Tells in how many bits a recorded digest is not `content`'s, where it can only be the record that has suffered: two
+/// contents have digests as close as that once in 2^200. `None`: they are equal, or of different contents.
+pub fn flipped_bits(recorded: &Sha256, content: &Sha256) -> Option<u32> {
+    let bits = recorded.iter().zip(content).map(|(a, b)| (a ^ b).count_ones()).sum();
+    (1..=FLIPPED_BITS_AT_MOST).contains(&bits).then_some(bits)
+}
+
 /// What kind of entry a record stands for. Directories have rows of their own; other kinds are not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileType {

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params
 
 use super::changes::insert_change;
 use super::queue::Line;
-use super::{Result, known, problems, relocate, settle};
+use super::{Result, known, problems, relocate, seal, settle};
 use crate::domain::change::Change;
 use crate::domain::guard::Reason;
 use crate::domain::problem::Problem;
@@ -119,6 +119,10 @@ pub enum Op {
         directory_id: i64,
         name: Vec<u8>,
     },
+    /// A row that was not what had been written, and is put right.
+    Repair {
+        reason: String,
+    },
     /// Something in a directory that stands as listed could not be read: an incremental run looks again.
     Trouble {
         directory_id: i64,
@@ -218,6 +222,7 @@ pub(super) fn apply(db: &Connection, batch: &Batch) -> Result<()> {
                 db.prepare_cached("DELETE FROM damage WHERE directory_id = ?1 AND name = ?2")?
                     .execute(params![directory_id, name])?;
             }
+            Op::Repair { reason } => seal::note_repair(db, batch.at_ms, reason)?,
             Op::Trouble { directory_id } => raise_newest(db, *directory_id, i64::MAX)?,
             Op::Problem(problem) => problems::open(db, run, problem, batch.at_ms)?,
             Op::CloseProblem { path } => problems::close(db, run, path, batch.at_ms)?,

@@ -93,14 +93,15 @@ impl Writer {
     /// # Errors
     /// Those of SQLite.
     pub fn note_conflict(&self, at: Timestamp, reason: String) -> Result<()> {
-        self.call(move |db| {
-            db.write(|db| {
-                let sql = "INSERT INTO run_conflicts (found_ms, reason) VALUES (?1, ?2)";
-                db.execute(sql, params![at.0, reason])?;
-                Ok(())
-            })
-        })
+        self.call(move |db| db.write(|db| note_repair(db, at.0, &reason)))
     }
+}
+
+/// Writes down, for `doctor`, what was found to be wrong and was put right.
+pub(super) fn note_repair(db: &Connection, at_ms: i64, reason: &str) -> Result<()> {
+    let sql = "INSERT INTO run_conflicts (found_ms, reason) VALUES (?1, ?2)";
+    db.prepare_cached(sql)?.execute(params![at_ms, reason])?;
+    Ok(())
 }
 
 fn restore(db: &Connection, definition: &Definition) -> Result<()> {

@@ -73,6 +73,7 @@ fn rename(rows: &HashMap<i64, i64>, op: &mut Op) {
         Op::Return { id, .. } => rename(id),
         Op::Unseen { .. }
         | Op::Lapse { .. }
+        | Op::Repair { .. }
         | Op::Problem(_)
         | Op::CloseProblem { .. }
         | Op::HashState { .. }

@@ -40,6 +40,27 @@ fn a_verify_reports_damage_keeps_the_old_hash_and_names_a_good_copy() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_recorded_hash_is_put_right_and_no_file_is_called_damaged() {
+    let world = World::with(&["photo\x1b=good", "stay"]);
+    world.let_stamps_age();
+    let recorded = world.index();
+    let good = sum("good");
+    // The last digit of a hexadecimal number, and one bit of it.
+    let last = u8::from_str_radix(&good[63..], 16).unwrap() ^ 4;
+    world.sqlite(&format!("UPDATE files SET sha256 = x'{}{last:x}' WHERE sha256 = x'{good}'", &good[..63]));
+    assert_ne!(world.index(), recorded);
+    world.ok(&["sync", "--kind", "verify"]);
+    assert_eq!((world.last_changes().len(), world.json(&["damage"]).len()), (0, 0));
+    assert_eq!(world.index(), recorded);
+    let repairs = world.json(&["doctor"]).into_iter().find(|check| check["check"] == "repairs").unwrap();
+    let message = repairs["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("the recorded hash of photo\\x1b had 1 flipped bit and was put right; the file is as it was"),
+        "{message}"
+    );
+}
+
+#[test]
 fn putting_the_good_content_back_closes_damage() {
     let world = damaged();
     world.exits(5, &["sync", "--kind", "verify"]);

@@ -8,10 +8,12 @@ use super::opened::Opened;
 use super::reading::Reading;
 use super::worker::Worker;
 use crate::disk::{CHECKPOINT_BYTES, ReadError};
+use crate::domain::amount::plural;
 use crate::domain::change::{Change, Judgement, Verdict, judge};
 use crate::domain::path::join;
 use crate::domain::problem::Class;
-use crate::domain::record::{Flags, Record, Sha256, Stamp};
+use crate::domain::record::{Flags, Record, Sha256, Stamp, flipped_bits};
+use crate::domain::show::show;
 use crate::engine::clock;
 use crate::index::{FileRow, Op, Result};
 
@@ -180,6 +182,13 @@ impl Worker {
         };
         if let (Some(Verdict::Damaged), Some(found)) = (judgement.verdict, content) {
             return self.write_damage(opened, file, old, stamp, found, damaged, judgement);
+        }
+        if let Some(bits) = old.sha256.zip(content).and_then(|(old, content)| flipped_bits(&old, &content)) {
+            let path = show(&join(&opened.path, &file.name));
+            let bits = plural(bits.into(), "flipped bit", "flipped bits");
+            let reason = format!("the recorded hash of {path} had {bits} and was put right; the file is as it was");
+            tracing::warn!("{reason}");
+            self.sink.push(Op::Repair { reason });
         }
         if old.flags.has(Flags::DAMAGED) {
             self.sink.push(Op::Heal { directory_id: opened.id, name: file.name.clone() });
