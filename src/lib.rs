@@ -116,9 +116,8 @@
 //!   a row for each save. While it only waits, the repository is not `syncing`.
 //! - **Hints are never served by the run's own workers**, so that none of them waits for a large file. To the writer they
 //!   are urgent and overtake what the run has sent, unless that is about the same place or one above it.
-//! - **Every run is nice**: one that a person waits for by 5, so that what is short (a key, an answer of the API, a hint, the
-//!   writer) goes first; a polite one by 10, and it asks `ionice` for the idle class: no library that we trust has a safe
-//!   call for it.
+//! - **Every run is nice**, by 10, so that what is short (a key, an answer of the API, a hint, the writer) goes first; a polite
+//!   one asks `ionice` for the idle class besides: no library that we trust has a safe call for it.
 //! - **The API reads the index where the request is** (`block_in_place`), not in a pool: while a sync keeps all cores busy each
 //!   wake-up waits for its turn. Its runtime's other work moves to another thread meanwhile.
 //! - **A service waits for its turn** while another engine has the data directory, and counts as running: a start that fails

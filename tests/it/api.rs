@@ -3,13 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use super::world::{World, skipped, stop, text};
-
-const DEADLINE: Duration = Duration::from_secs(30);
+use super::world::{DEADLINE, World, skipped, stop, text};
 
 /// A world beside whose repository `tree` another one, `busy`, is being read by an engine in the background.
 struct Running {

@@ -2,13 +2,11 @@
 
 use super::engine::Daemon;
 use super::screen::Screen;
-use super::world::{BINARY, World};
+use super::world::{BINARY, DEADLINE, World};
 use portable_pty::CommandBuilder;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::time::{Duration, Instant};
-
-const DEADLINE: Duration = Duration::from_secs(30);
+use std::time::Instant;
 
 #[track_caller]
 fn wait(what: &str, is_so: impl Fn() -> bool) {

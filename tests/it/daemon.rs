@@ -4,6 +4,7 @@ use super::engine::Daemon;
 use super::world::{BINARY, World, said, skipped};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -122,6 +123,27 @@ fn a_run_that_was_killed_is_closed_as_interrupted_by_the_next_daemon() {
     assert_eq!(world.sqlite("SELECT outcome FROM runs WHERE number = 1"), "interrupted");
     let (_, log) = daemon.end(Signal::TERM);
     assert!(log.contains("WARN runs of an earlier process were cut off"), "{log}");
+}
+
+#[test]
+fn a_run_that_was_asked_for_lets_the_rest_of_the_engine_go_first() {
+    let world = endless();
+    let daemon = Daemon::ready(&world);
+    world.ok(&["cancel", "--quiet"]);
+    world.ok(&["sync", "--no-wait", "--quiet"]);
+    world.wait_for_sql(&format!("{RUNS} AND trigger = 'user'"), "1");
+    // The nineteenth field of the line, counted from its start; a thread's name may hold blanks, not parentheses.
+    let nice = |task: fs::DirEntry| {
+        let line = fs::read_to_string(task.path().join("stat")).ok()?;
+        let (head, tail) = line.rsplit_once(") ")?;
+        Some((head.split_once('(')?.1.to_owned(), tail.split(' ').nth(16)?.parse().ok()?))
+    };
+    let tasks = || fs::read_dir(format!("/proc/{}/task", daemon.child.id())).unwrap().flatten();
+    let threads = || tasks().filter_map(nice).collect::<BTreeMap<String, i32>>();
+    let own = rustix::process::getpriority_process(None).unwrap();
+    let is_nice = |threads: &BTreeMap<String, i32>| threads.get("job-tree") == Some(&own.max(10));
+    let threads = world.wait("its thread is nice", threads, is_nice);
+    assert!(["engine", "index-writer", "api"].iter().all(|name| threads.get(*name) == Some(&own)), "{threads:?}");
 }
 
 #[test]

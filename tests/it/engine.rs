@@ -1,6 +1,6 @@
 //! A daemon in the background of a test: started, signalled, gone when dropped; its log is shown when the test fails.
 
-use super::world::{BINARY, World};
+use super::world::{BINARY, DEADLINE, World};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -8,10 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
-
-/// Far more than anything here takes.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+use std::time::Instant;
 
 pub struct Daemon {
     pub child: Child,

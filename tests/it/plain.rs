@@ -1,10 +1,9 @@
 //! The program in lines (`--plain`), as a screen reader has it: a pipe in, a pipe out.
 
-use super::world::{BINARY, World};
+use super::world::{BINARY, DEADLINE, World};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 struct Lines {
     child: Child,
@@ -32,7 +31,7 @@ impl Lines {
     #[track_caller]
     fn hear(&mut self, words: &str) {
         while !self.heard.contains(words) {
-            match self.output.recv_timeout(Duration::from_secs(20)) {
+            match self.output.recv_timeout(DEADLINE) {
                 Ok(line) => self.heard.push_str(&format!("{line}\n")),
                 Err(_) => panic!("nothing was said of {words:?}:\n{}", self.heard),
             }

@@ -1,13 +1,10 @@
 //! The screen on a real terminal: a pseudo-terminal and a terminal emulator that knows nothing of the program.
 
-use super::world::{BINARY, World};
+use super::world::{BINARY, DEADLINE, World};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
-
-/// How long a text may take to appear on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(20);
+use std::time::Instant;
 
 /// The program on a pseudo-terminal of 80x24.
 pub struct Screen {

@@ -2,8 +2,8 @@
 //!
 //! A few rounds run always; `MUTATOR_ROUNDS=50` asks for more, and then for the promised five seconds, too.
 
-use super::engine::{DEADLINE, Daemon};
-use super::world::{Sums, World};
+use super::engine::Daemon;
+use super::world::{DEADLINE, Sums, World};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{Result, Write};

@@ -5,11 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
 
 use super::super::engine::Daemon;
 use super::super::resident::can;
-use super::super::world::{World, said};
+use super::super::world::{DEADLINE, World, said};
 
 /// A daemon that listens, its address and its token.
 fn listening(world: &World) -> (Daemon, String, String) {
@@ -98,7 +97,7 @@ fn who_says_nothing_dribbles_or_says_too_much_holds_up_nobody() {
     // More than there is room for say nothing at all.
     let silent: Vec<TcpStream> = (0..70).map(|_| connect()).collect();
     let gone = silent.iter().filter(|stream| {
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         matches!((&mut &**stream).read(&mut [0; 1]), Ok(0) | Err(_))
     });
     assert_eq!(gone.count(), 70, "all of them are closed, the last at once and the others by their time");
@@ -136,7 +135,7 @@ fn who_says_nothing_dribbles_or_says_too_much_holds_up_nobody() {
     }
     assert_eq!(world.status()["state"], "in_sync");
     let mut end = Vec::new();
-    dribbling.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    dribbling.set_read_timeout(Some(DEADLINE)).unwrap();
     dribbling.read_to_end(&mut end).unwrap();
     daemon.stop();
 }
