@@ -66,6 +66,9 @@ pub enum Section {
     /// CPU time, context switches and bytes written: idle, and at ten events a second.
     #[value(aliases = ["3", "5"])]
     Idle,
+    /// How soon the API answers, while a first sync and a verify go on and at rest.
+    #[value(alias = "7")]
+    Answers,
     /// CPU share and length of runs that the schedule starts.
     #[value(alias = "6")]
     Scheduled,

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -74,6 +75,30 @@ impl Daemon {
         self.wait_until_in_sync()
     }
 
+    /// Adds the tree and returns when its first sync has begun; what is returned waits for its end.
+    pub fn begin_first_sync(&self, tree: &Path) -> io::Result<Client> {
+        self.start_client(self.add(tree), Kind::Full)
+    }
+
+    /// Asks for a run and returns when it has begun.
+    pub fn begin(&self, kind: Kind) -> io::Result<Client> {
+        self.start_client(self.sync(kind), kind)
+    }
+
+    fn start_client(&self, mut command: Command, kind: Kind) -> io::Result<Client> {
+        let mut client = Client(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?);
+        let reader = self.reader()?;
+        while !is_going_on(&reader, kind)? && client.goes_on()? {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(client)
+    }
+
+    /// Opens a connection to its socket.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(self.store.join("engine.sock"))
+    }
+
     /// Waits until the daemon says that the index is true. Fails when it does not watch every directory.
     pub fn wait_until_in_sync(&self) -> io::Result<()> {
         wait_until(INDEXES_WITHIN, || Ok(self.status()?["state"] == "in_sync"))?;
@@ -120,6 +145,21 @@ impl Drop for Daemon {
     }
 }
 
+/// A command that goes on while we measure.
+pub struct Client(Child);
+
+impl Client {
+    fn goes_on(&mut self) -> io::Result<bool> {
+        Ok(self.0.try_wait()?.is_none())
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> io::Result<()> {
+        let status = self.0.wait()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("watchkeeper: {status}"))) }
+    }
+}
+
 fn wait_until(limit: Duration, is_so: impl Fn() -> io::Result<bool>) -> io::Result<()> {
     let began = Instant::now();
     while !is_so()? {
@@ -141,6 +181,11 @@ pub fn newest_run(reader: &Reader, kind: Kind) -> io::Result<Option<Run>> {
 /// Tells whether a run of this kind has begun and not ended.
 pub fn is_going_on(reader: &Reader, kind: Kind) -> io::Result<bool> {
     Ok(newest_run(reader, kind)?.is_some_and(|run| run.outcome.is_none()))
+}
+
+/// Returns the value that so many percent do not exceed; with few values the largest.
+pub fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+    sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied()
 }
 
 /// What a process has used since its start, or between two moments.

@@ -1,7 +1,6 @@
 //! The sections of the delay: from a closed file to its record, in a quiet repository and while runs go on there.
 
 use std::io;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use watchkeeper::domain::run::Kind;
 use watchkeeper::index::Reader;
 
 use crate::Bench;
-use crate::daemon::{Daemon, NAME, is_going_on};
+use crate::daemon::{Daemon, NAME, is_going_on, percentile};
 use crate::event::{Delays, Next, Pen, Way, follow};
 use crate::measure::run_unmeasured;
 use crate::table::{Table, duration};
@@ -61,11 +60,7 @@ pub fn print_busy(bench: &Bench, pen: &mut Pen) -> io::Result<()> {
 
 /// Writes only where the sync has been already: elsewhere it would find the files itself.
 fn during_first_sync(bench: &Bench, daemon: &Daemon, pen: &mut Pen) -> io::Result<Delays> {
-    let mut add = Client::start(&mut daemon.add(&bench.tree))?;
-    let reader = daemon.reader()?;
-    while !is_going_on(&reader, Kind::Full)? && add.goes_on()? {
-        thread::sleep(Duration::from_millis(1));
-    }
+    let add = daemon.begin_first_sync(&bench.tree)?;
     let mut unmet = Probe { directories: (0..bench.directories()).collect(), next: 0 };
     let delays = follow(daemon, pen, BUSY_GAP, |_, reader| {
         if !is_going_on(reader, Kind::Full)? {
@@ -143,24 +138,6 @@ impl Probe {
     }
 }
 
-/// A command that goes on while we measure.
-struct Client(Child);
-
-impl Client {
-    fn start(command: &mut Command) -> io::Result<Client> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map(Client)
-    }
-
-    fn goes_on(&mut self) -> io::Result<bool> {
-        Ok(self.0.try_wait()?.is_none())
-    }
-
-    fn wait(mut self) -> io::Result<()> {
-        let status = self.0.wait()?;
-        if status.success() { Ok(()) } else { Err(io::Error::other(format!("watchkeeper: {status}"))) }
-    }
-}
-
 fn table(rows: &[(&str, &Delays)]) -> Table {
     let mut table = Table::new(&[
         "going on meanwhile",
@@ -187,11 +164,6 @@ fn table(rows: &[(&str, &Delays)]) -> Table {
         }
     }
     table
-}
-
-/// Returns the value that so many percent do not exceed; with few values the largest.
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
-    sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied()
 }
 
 /// Less than nothing when a run came by before the daemon would have looked.

@@ -2,11 +2,12 @@
 //!
 //! Results go to standard output as Markdown, ready to be pasted; progress goes to standard error. Nothing is asserted.
 //!
-//! This file is the plan. Floors, from above: `main`; the sections `delay`, `idle`, `first`; `event`; `daemon`; `args`,
+//! This file is the plan. Floors, from above: `main`; the sections `answer`, `delay`, `idle`, `first`; `event`; `daemon`; `args`,
 //! and what the benches share: `measure`, `machine`, `tree`, `table`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own, whose output is the report")]
 
+mod answer;
 mod args;
 mod daemon;
 mod delay;
@@ -126,5 +127,6 @@ fn measure_all(bench: &Bench, args: &Args) {
     measure(Section::Delay, &mut |pen| delay::print_quiet(bench, pen));
     measure(Section::Busy, &mut |pen| delay::print_busy(bench, pen));
     measure(Section::Idle, &mut |pen| idle::print_idle(bench, pen));
+    measure(Section::Answers, &mut |_| answer::print(bench));
     measure(Section::Scheduled, &mut |_| idle::print_scheduled(bench));
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
-use super::follow;
 use super::output::ask;
+use super::signals::unless_signalled;
 use crate::domain::amount::{bytes, plural};
 use crate::domain::problem::Class;
 use crate::domain::show::show;
@@ -20,7 +20,7 @@ pub fn back_up_to(context: &mut Context, file: &Path) -> Result<Verdict> {
     let directory = context.places.data_directory()?.ok_or(BackupError::NoIndex)?;
     let file = std::path::absolute(file)?;
     let to = file.clone();
-    let made = match follow::unless_signalled(move || back_up(&directory, &to, now()))? {
+    let made = match unless_signalled(move || back_up(&directory, &to, now()))? {
         Ok(made) => made?,
         Err(signal) => {
             give_up(&file);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Context;
-use super::exit::{CliError, Result, Verdict};
+use super::exit::{Result, Verdict};
 use super::output::{Tone, error, progress_target};
 use super::session::Session;
+use super::signals::Signals;
 use crate::domain::amount::{bytes, count, plural, took};
 use crate::domain::report::Run;
 use crate::domain::run::{Kind, Outcome};
@@ -16,10 +16,6 @@ use crate::domain::show::show;
 use crate::engine::protocol::{Answer, Command, Event, QueuedRun, RunProgress, SyncRequest};
 use crate::engine::{Handle, Subscription};
 use crate::wire::RunJson;
-
-/// Signal numbers of POSIX.
-const SIGINT: u8 = 2;
-const SIGTERM: u8 = 15;
 
 /// Sends a sync and follows its runs to their end. A signal cancels them; in an engine that runs elsewhere they go on.
 pub fn sync(context: &mut Context, session: &Session, request: SyncRequest) -> Result<Verdict> {
@@ -46,13 +42,23 @@ pub fn sync_until(
         let mut events = session.handle().subscribe();
         // The snapshot comes first; from then on nothing is missed.
         let _snapshot = events.next().await;
-        let runs = match session.handle().send(Command::Sync(Box::new(request))).await {
+        // Before the engine knows of it: whoever sees the run may send one.
+        let mut signals = Signals::listen()?;
+        let answer = tokio::select! {
+            biased;
+            answer = session.handle().send(Command::Sync(Box::new(request))) => answer,
+            signal = signals.next() => {
+                context.out.message("interrupted before the engine had answered; `watchkeeper status` shows what runs");
+                return Ok(Verdict { signal: Some(signal), ..Verdict::default() });
+            }
+        };
+        let runs = match answer {
             Answer::Accepted(runs) => runs,
             Answer::Refused(refusal) => return Err(refusal.into()),
             _ => return Ok(Verdict::default()),
         };
         let mut follower = Follower::new(context, runs, interrupt);
-        follower.follow(session, &mut events).await
+        follower.follow(session, &mut events, &mut signals).await
     })
 }
 
@@ -70,10 +76,7 @@ impl Follower<'_> {
         Follower { context, waiting, bars, verdict: Verdict::default(), interrupt }
     }
 
-    async fn follow(&mut self, session: &Session, events: &mut Subscription) -> Result<Verdict> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn follow(&mut self, session: &Session, events: &mut Subscription, signals: &mut Signals) -> Result<Verdict> {
         while !self.waiting.is_empty() {
             let caught = tokio::select! {
                 biased;
@@ -81,10 +84,7 @@ impl Follower<'_> {
                     self.hear(event)?;
                     continue;
                 }
-                number = caught(&mut interrupt, SIGINT) => number,
-                number = caught(&mut terminate, SIGTERM) => number,
-                // The terminal is gone; as when someone pressed Ctrl-C in it.
-                number = caught(&mut hang_up, SIGINT) => number,
+                number = signals.next() => number,
             };
             if self.verdict.signal.is_some() {
                 // Asked twice: no more is printed, and the end waits only for what is being cancelled.
@@ -212,46 +212,6 @@ impl Follower<'_> {
             out.flush()
         })
     }
-}
-
-async fn caught(signal: &mut Signal, number: u8) -> u8 {
-    signal.recv().await;
-    number
-}
-
-/// Waits for the first signal that asks to end.
-///
-/// # Errors
-/// When signals cannot be caught.
-pub async fn any_signal() -> Result<u8> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(tokio::select! {
-        number = caught(&mut interrupt, SIGINT) => number,
-        number = caught(&mut terminate, SIGTERM) => number,
-    })
-}
-
-/// Does `work` on a thread of its own. When a signal comes first, returns that: the process is to end, and takes the thread
-/// along, wherever it is.
-///
-/// # Errors
-/// When no thread or no signal can be had.
-pub fn unless_signalled<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<std::result::Result<T, u8>> {
-    let runtime = crate::engine::runtime()?;
-    let done = runtime.spawn_blocking(work);
-    let answer = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            answer = done => answer.map(Ok).map_err(|_| CliError::failed("its thread panicked; this is a bug")),
-            signal = any_signal() => Ok(Err(signal?)),
-        }
-    });
-    // Waiting for it would be waiting for the work.
-    runtime.shutdown_background();
-    answer
 }
 
 /// Waits until an engine has nothing that waits or runs, or has ended.

@@ -19,9 +19,9 @@ use lines::Lines;
 
 use super::Context;
 use super::exit::{CliError, Result, Verdict};
-use super::follow::any_signal;
 use super::open::theme_of;
 use super::output::is_interactive;
+use super::signals::any_signal;
 use crate::tui::hosts::{self, Leave, News};
 use crate::tui::{self, Kept, TuiError};
 

@@ -22,6 +22,7 @@ mod repo;
 mod scheduler;
 mod service;
 mod session;
+mod signals;
 mod stats;
 mod status;
 mod sync;

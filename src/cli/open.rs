@@ -120,12 +120,19 @@ fn screen(context: &mut Context, session: Session, keys: Keys, names: Vec<String
         }
         // Not a word: there is no terminal any more.
         Exit::HungUp => {
-            if is_left_alone && let Err(error) = super::service::hand_over() {
-                tracing::warn!(?error, "the service could not be asked to take over");
+            if is_left_alone {
+                hand_over_unseen();
             }
             Ok(Verdict { signal: Some(1), ..Verdict::default() })
         }
         Exit::Ended { signal } => Ok(Verdict { signal: u8::try_from(signal).ok(), ..Verdict::default() }),
+    }
+}
+
+/// Hands over where nobody can be told how that went.
+fn hand_over_unseen() {
+    if let Err(error) = super::service::hand_over() {
+        tracing::warn!(?error, "the service could not be asked to take over");
     }
 }
 
@@ -151,7 +158,13 @@ fn show_screen(
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         },
     };
-    let shown = session.runtime.block_on(tui::run(options, session.handle().clone()));
+    let hands_over = has_service && ends_by_itself(session);
+    let lost = move || {
+        if hands_over {
+            hand_over_unseen();
+        }
+    };
+    let shown = session.runtime.block_on(tui::run(options, session.handle().clone(), lost));
     shown.map_err(|error| CliError::failed(error.to_string()))
 }
 

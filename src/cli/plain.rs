@@ -9,9 +9,10 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::Context;
 use super::exit::{Result, Verdict};
-use super::follow::{any_signal, describe, until_idle};
+use super::follow::{describe, until_idle};
 use super::open::cancel_unless_service;
 use super::session::Session;
+use super::signals::any_signal;
 use super::status;
 use crate::domain::amount::plural;
 use crate::domain::report::Run;

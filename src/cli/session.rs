@@ -9,6 +9,7 @@ use super::Context;
 use super::background::Launcher;
 use super::exit::{CliError, Result};
 use super::follow;
+use super::signals::any_signal;
 use crate::api::{self, Client, Listen, Server};
 use crate::config::Config;
 use crate::engine::protocol::{Answer, Command, Stay};
@@ -256,7 +257,7 @@ async fn finish(context: &Context, handle: &Handle) {
     tokio::select! {
         () = follow::until_idle(handle) => {}
         // Whatever came of it, the engine's end cancels what is left.
-        _ = follow::any_signal() => {}
+        _ = any_signal() => {}
     }
 }
 

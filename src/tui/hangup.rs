@@ -5,6 +5,8 @@
 //! moment late, only this is left. The engine is another process: nothing ends but the screen.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,18 +17,35 @@ const IN_ORDER_WITHIN: Duration = Duration::from_secs(2);
 /// As a shell says it of a program that SIGHUP has ended.
 const HUNG_UP: i32 = 128 + 1;
 
-/// Watches the terminal on a thread of its own.
+/// What the loop tells the thread that watches.
+pub struct Watch {
+    is_noticed: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Tells that the loop has ended, and that the process does so in order, however long that takes.
+    pub fn noticed(&self) {
+        self.is_noticed.store(true, Relaxed);
+    }
+}
+
+/// Watches the terminal on a thread of its own. It does `lost` before it ends a process whose loop has not noticed.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn watch() -> io::Result<()> {
-    std::thread::Builder::new().name("hangup".to_owned()).spawn(|| {
+pub fn watch(lost: impl FnOnce() + Send + 'static) -> io::Result<Watch> {
+    let is_noticed = Arc::new(AtomicBool::new(false));
+    let watch = Watch { is_noticed: Arc::clone(&is_noticed) };
+    std::thread::Builder::new().name("hangup".to_owned()).spawn(move || {
         if has_hung_up() {
             std::thread::sleep(IN_ORDER_WITHIN);
-            end();
+            if !is_noticed.load(Relaxed) {
+                lost();
+                end();
+            }
         }
     })?;
-    Ok(())
+    Ok(watch)
 }
 
 /// Waits until the terminal is gone; `false` when that cannot be told.

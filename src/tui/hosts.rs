@@ -56,7 +56,8 @@ pub enum Leave {
 /// # Errors
 /// When there is no terminal, or no thread for what watches it.
 pub fn begin(names: Vec<String>) -> Result<Hosts, TuiError> {
-    hangup::watch().map_err(TuiError::Start)?;
+    // Nothing here must be ended in order.
+    let _watch = hangup::watch(|| {}).map_err(TuiError::Start)?;
     let (_, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
     Ok(Hosts::new(names, height))
 }

@@ -118,8 +118,10 @@ pub enum TuiError {
 /// that must not wait for the terminal: frames are written from here, and a terminal may be slow. The engine lives on
 /// other threads.
 ///
+/// A terminal that is gone may be seen by a thread of its own alone. Then it does `lost`, and ends the process.
+///
 /// # Errors
 /// When the terminal cannot be set or written to, or a thread cannot be started.
-pub async fn run(options: Options, handle: Handle) -> Result<Exit, TuiError> {
-    shell::run(options, handle).await
+pub async fn run(options: Options, handle: Handle, lost: impl FnOnce() + Send + 'static) -> Result<Exit, TuiError> {
+    shell::run(options, handle, lost).await
 }

@@ -75,9 +75,11 @@ enum Wake {
 }
 
 /// See [`super::run`].
-pub async fn run(options: Options, handle: Handle) -> Result<Exit, TuiError> {
+pub async fn run(options: Options, handle: Handle, lost: impl FnOnce() + Send + 'static) -> Result<Exit, TuiError> {
+    let watch = hangup::watch(lost).map_err(TuiError::Start)?;
     let mut shell = Shell::start(options, handle)?;
     let ended = shell.turn().await;
+    watch.noticed();
     shell.forwarding.abort();
     shell.remembering.end(&shell.state).await;
     match ended {
@@ -95,7 +97,6 @@ impl Shell {
     fn start(options: Options, handle: Handle) -> Result<Shell, TuiError> {
         let (sender, news) = mpsc::channel(WAITING);
         let signals = Signals::listen().map_err(TuiError::Start)?;
-        hangup::watch().map_err(TuiError::Start)?;
         let path = remember::path(&options.index_path);
         let reading = Reading::start(options.index_path, sender.clone()).map_err(TuiError::Start)?;
         let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;

@@ -177,7 +177,7 @@ fn an_engine_that_is_killed_fails_who_waits_for_it_and_leaves_a_socket_that_is_n
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // Its start is written a moment after the engine says that it is syncing.
     let open = "SELECT count(*) FROM runs WHERE repository = 'tree' AND outcome IS NULL";
-    running.wait("who waits", || running.world.sqlite(open) == "1");
+    running.wait("who waits", || running.world.sqlite(open) == "1" && running.state("tree") == "syncing");
     running.engine.kill().unwrap();
     running.engine.wait().unwrap();
     let done = child.wait_with_output().unwrap();

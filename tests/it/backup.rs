@@ -157,6 +157,7 @@ fn a_daemon_that_starts_after_a_restore_begins_with_a_full_sync_whatever_the_con
     fs::write(world.temp.path().join(".config/watchkeeper/config.toml"), "[sync]\nstartup = \"none\"\n").unwrap();
     let daemon = Daemon::ready(&world);
     world.ok(&["sync", "--kind", "incremental"]);
+    world.wait_for_sql("SELECT count(*) >= 2 FROM runs WHERE kind = 'full' AND outcome = 'completed'", "1");
     daemon.stop();
     let kinds: Vec<Value> = history(&world).into_iter().map(|run| run["kind"].clone()).collect();
     assert!(kinds.iter().filter(|kind| *kind == "full").count() >= 2, "{kinds:?}");

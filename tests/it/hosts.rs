@@ -88,7 +88,7 @@ fn several_hosts_are_one_list_from_which_each_screen_is_reached_and_left_again()
     screen.press("jjj");
     screen.wait(">", |text| text.lines().any(|line| line.starts_with('>') && line.contains("archive")));
     screen.press("\r");
-    screen.wait("its screen", |text| text.contains("1 Status") && text.contains("archive") && !text.contains("nas"));
+    screen.wait("its screen", |text| text.contains("1 Status") && text.contains("in sync") && !text.contains("nas"));
     screen.press("q");
     screen.wait_for("3 hosts");
     // What happens there is seen here.
@@ -108,7 +108,8 @@ fn several_hosts_are_one_list_from_which_each_screen_is_reached_and_left_again()
 fn one_host_is_its_screen_at_once() {
     let machines = Machines::with(&[("me@nas", "photos")]);
     let mut screen = machines.screen(&["me@nas"]);
-    screen.wait("its screen", |text| text.contains("1 Status") && text.contains("photos"));
+    // While its first look goes on `q` would ask.
+    screen.wait("its screen", |text| text.contains("1 Status") && text.contains("in sync"));
     screen.press("q");
     assert_eq!(screen.end(), 0);
     assert_eq!(fs::read_to_string(machines.homes.join("calls")).unwrap(), "me@nas: watchkeeper\n");

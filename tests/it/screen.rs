@@ -279,7 +279,7 @@ fn show_and_panic(which: &str) {
                 panic!("planted panic")
             });
         }
-        watchkeeper::tui::run(options, handle).await
+        watchkeeper::tui::run(options, handle, || {}).await
     });
     assert_eq!(shown.is_ok(), which == "worker", "{shown:?}");
     engine.stop();

@@ -72,6 +72,8 @@ fn damage_is_accepted_after_a_question() {
     screen.wait_for("Accept the damaged file as it is?");
     screen.press("y");
     screen.wait_for("Nothing is open.");
+    screen.press("1");
+    screen.wait_for("in sync");
     screen.press("q");
     assert_eq!(screen.end(), 0);
     assert_eq!(world.json(&["damage"]).len(), 0);

@@ -1,5 +1,6 @@
 //! `watchkeeper service`, with a `systemctl` that writes down what it is told.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use super::world::{BINARY, Said, World, said};
 struct Home {
     world: World,
     home: PathBuf,
+    /// How far the calls of the manager were read.
+    heard: Cell<usize>,
 }
 
 /// Writes down each call; answers what it is asked for from files beside it.
@@ -44,7 +47,7 @@ impl Home {
             fs::write(bin.join(name), text).unwrap();
             fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
         }
-        Home { world, home }
+        Home { world, home, heard: Cell::new(0) }
     }
 
     fn wk(&self, args: &[&str]) -> Said {
@@ -61,13 +64,17 @@ impl Home {
     /// What the manager was told to change, since the last time.
     fn told(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.home.join("bin/calls")).unwrap_or_default();
-        drop(fs::remove_file(self.home.join("bin/calls")));
-        calls.lines().filter(|line| !line.contains(" show")).map(str::to_owned).collect()
+        let whole = calls.rfind('\n').map_or(0, |end| end + 1);
+        let heard = self.heard.replace(whole);
+        calls[heard..whole].lines().filter(|line| !line.contains(" show")).map(str::to_owned).collect()
     }
 
     fn screen(&self) -> Screen {
+        self.screen_by(CommandBuilder::new(BINARY))
+    }
+
+    fn screen_by(&self, mut command: CommandBuilder) -> Screen {
         let path = format!("{}:{}", self.home.join("bin").display(), std::env::var("PATH").unwrap());
-        let mut command = CommandBuilder::new(BINARY);
         command.env_remove("XDG_CONFIG_HOME");
         command.env_remove("XDG_DATA_HOME");
         Screen::spawn(&self.world, command, &[("PATH", path.as_str()), ("HOME", self.home.to_str().unwrap())])
@@ -198,10 +205,15 @@ fn a_screen_that_is_left_hands_over_to_the_service_where_there_is_one() {
 fn a_line_that_is_lost_hands_over_without_a_question() {
     let home = Home::new();
     home.enable();
-    let mut screen = home.screen();
-    screen.wait_for("Press a to add a directory");
-    screen.hang_up();
-    home.world.wait("it has told the service", || home.told(), |told| !told.is_empty());
+    // By SIGHUP, and behind a shell that keeps that to itself: then the terminal's end is all that is seen.
+    let mut behind = CommandBuilder::new("sh");
+    behind.args(["-c", "trap '' HUP; \"$0\"; exit 0", BINARY]);
+    for command in [CommandBuilder::new(BINARY), behind] {
+        let mut screen = home.screen_by(command);
+        screen.wait_for("Press a to add a directory");
+        screen.hang_up();
+        home.world.wait("it has told the service", || home.told(), |told| !told.is_empty());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::Context;
 use super::super::exit::{CliError, Result, Verdict};
-use super::super::follow::any_signal;
+use super::super::signals::any_signal;
 use super::{read, word};
 use crate::api::{self, Client, Standing};
 use crate::engine;

@@ -15,7 +15,7 @@ use crate::index::{IndexError, Reader};
 use crate::journal::{Difference, Extent, QUARANTINE, Row, compare, compare_repositories, read};
 
 /// What an engine is just writing agrees a moment later.
-const LOOKS: usize = 5;
+const LOOKS: usize = 30;
 const PAUSE: Duration = Duration::from_millis(100);
 /// What was mended is told for so long.
 const TOLD_MS: i64 = 7 * 86_400_000;

@@ -17,7 +17,11 @@ impl Foreign {
     /// Starts it, and waits until it has done this.
     pub fn that_did(world: &World, sql: &str) -> Foreign {
         let mut command = Command::new("sqlite3");
-        command.arg(world.data.join("index.db")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["-bail", "-cmd", ".timeout 60000"])
+            .arg(world.data.join("index.db"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         writeln!(child.stdin.as_mut().unwrap(), "{sql}; SELECT 'done';").unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

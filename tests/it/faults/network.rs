@@ -133,7 +133,7 @@ fn who_says_nothing_dribbles_or_says_too_much_holds_up_nobody() {
         let got = busy.read(&mut seen).unwrap();
         assert!(seen[..got].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&seen[..got]));
     }
-    assert_eq!(world.status()["state"], "in_sync");
+    world.wait_for_state("tree", "in_sync");
     let mut end = Vec::new();
     dribbling.set_read_timeout(Some(DEADLINE)).unwrap();
     dribbling.read_to_end(&mut end).unwrap();
