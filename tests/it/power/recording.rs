@@ -215,7 +215,9 @@ pub fn rename<T>(names: &mut BTreeMap<PathBuf, T>, from: &Path, to: &Path) {
 impl<'a> Call<'a> {
     fn parse(line: &'a str) -> Option<Call<'a>> {
         let (name, rest) = line.split_once('(')?;
-        let (arguments, result) = rest.rsplit_once(") = ").or_else(|| rest.rsplit_once(")    = "))?;
+        // As many blanks as it takes to stand in a column: more behind a call that was told of in two parts.
+        let (arguments, result) = rest.rsplit_once(" = ")?;
+        let arguments = arguments.trim_end().strip_suffix(')')?;
         let digits = result.split(|c: char| c != '-' && !c.is_ascii_digit()).next()?;
         Some(Call { name, arguments, result: digits.parse().ok()? })
     }
