@@ -2,7 +2,8 @@
 //!
 //! crossterm's reading loop takes the end of a terminal for "nothing yet" and reads on for ever, at a full core, and then
 //! neither the loop nor a signal is heard any more. Mostly SIGHUP comes first; when it goes to a shell that ignores it, or a
-//! moment late, only this is left. The engine is another process: nothing ends but the screen.
+//! moment late, only this is left. The engine is another process: nothing ends but the screen. What must not be left undone
+//! then (to hand over to a service) is done here.
 
 use std::io;
 use std::sync::Arc;
