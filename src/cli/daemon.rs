@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use supervisor::Supervisor;
@@ -19,6 +18,7 @@ use super::background;
 use super::exit::{CliError, Result, Verdict};
 use super::follow::describe;
 use super::session::Session;
+use super::signals::Signals;
 use crate::api::Listen;
 use crate::domain::amount::plural;
 use crate::domain::report::Run;
@@ -116,23 +116,6 @@ fn watch_over(
         )));
     }
     Ok(session.end(context))
-}
-
-/// The signals that are for a daemon, listened to from its first moment to its last.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
 }
 
 struct Daemon<'a> {

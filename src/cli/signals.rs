@@ -8,11 +8,11 @@ use super::exit::{CliError, Result};
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
-/// Those that end what is followed; caught from [`Signals::listen`] on.
+/// Those that are for a command or a daemon; caught from [`Signals::listen`] on.
 pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    pub interrupt: Signal,
+    pub terminate: Signal,
+    pub hang_up: Signal,
 }
 
 impl Signals {
@@ -26,7 +26,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next one that ends what is followed.
     pub async fn next(&mut self) -> u8 {
         tokio::select! {
             number = caught(&mut self.interrupt, SIGINT) => number,

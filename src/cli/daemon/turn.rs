@@ -5,10 +5,10 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Signals;
 use super::supervisor::Supervisor;
 use crate::cli::Context;
 use crate::cli::exit::Result;
+use crate::cli::signals::Signals;
 use crate::engine::{holder, is_running, runtime};
 
 /// How often it is looked whether the other one has ended; also in time for the shortest watchdog that makes sense.
